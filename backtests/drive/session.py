@@ -1,0 +1,133 @@
+"""What both drivers share: the agenda of what is under way, and the rules for carrying it out.
+
+At one instant the order is: market at the exchange, commands at the exchange, reports at the engine, market at the engine, timers;
+then the order they were asked for. Commands and reports of one link never overtake each other.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from typing import Any, Final, Protocol
+
+from backtests.exchange import SimulatedExchange
+from engine.core import Engine
+from engine.model.commands import Batch
+from engine.model.effects import Notify, SetTimer, Submit
+from engine.model.events import TimerFired
+from engine.routes import Effects
+
+MARKET_AT_EXCHANGE: Final = 0
+COMMAND: Final = 1
+REPORT: Final = 2
+MARKET_AT_ENGINE: Final = 3
+TIMER: Final = 4
+
+Due = tuple[int, int, int, Any]
+
+
+class OrderLatency(Protocol):
+    """When a command sent now reaches the exchange."""
+
+    def order_ns(self, ts_ns: int) -> int: ...  # noqa: D102 - named by the class
+
+
+class Watcher(Protocol):
+    """Sees what passes between the engine and the exchange; for records and journals."""
+
+    def sent(self, ts_ns: int, effects: Effects) -> None:
+        """The engine asked for these effects."""
+        ...
+
+    def reported(self, event: Any) -> None:
+        """A report reached the engine."""
+        ...
+
+
+class Session:
+    """One engine and one exchange, with everything under way between them."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        exchange: SimulatedExchange,
+        latency: OrderLatency,
+        watcher: Watcher | None = None,
+    ) -> None:
+        self.engine = engine
+        self.exchange = exchange
+        self.agenda: list[Due] = []
+        self.notes: list[Notify] = []
+        self.events = 0
+        self._latency = latency
+        self._watcher = watcher
+        self._asked = 0
+        self._command_ns = 0
+        self._report_ns = 0
+
+    def perform(self, effects: Effects, ts_ns: int) -> None:
+        """Carry out what the engine asked for at `ts_ns`."""
+        if self._watcher is not None:
+            self._watcher.sent(ts_ns, effects)
+        for effect in effects:
+            kind = type(effect)
+            if kind is Submit:
+                arrival_ns = max(self._latency.order_ns(ts_ns), self._command_ns)
+                self._command_ns = arrival_ns
+                self._put(arrival_ns, COMMAND, effect.batch)  # type: ignore[union-attr]
+            elif kind is SetTimer:
+                self._put(max(ts_ns, effect.at_ns), TIMER, effect)  # type: ignore[union-attr]
+            elif kind is Notify:
+                self.notes.append(effect)  # type: ignore[arg-type]
+
+    def collect(self) -> None:
+        """Put the exchange's new reports on their way to the engine."""
+        reports = self.exchange.reports
+        for event in reports:
+            arrival_ns = max(event.ts_local_ns, self._report_ns)
+            self._report_ns = arrival_ns
+            self._put(arrival_ns, REPORT, event)
+        reports.clear()
+
+    def carry_out(self, due: Due) -> None:
+        """Do one thing of the agenda."""
+        ts_ns, rank, _, what = due
+        if rank == COMMAND:
+            self.command(ts_ns, what)
+            return
+        if rank == REPORT:
+            if self._watcher is not None:
+                self._watcher.reported(what)
+            event = what
+        else:
+            event = TimerFired(ts_ns, ts_ns, what.strategy, what.name)
+        effects = self.engine.step(event)
+        if effects:
+            self.perform(effects, ts_ns)
+
+    def command(self, ts_ns: int, batch: Batch) -> None:
+        """Let a batch reach the exchange."""
+        self.exchange.on_batch(ts_ns, batch)
+        if self.exchange.reports:
+            self.collect()
+
+    def advance(self, ts_ns: int, rank: int) -> None:
+        """Carry out everything that comes before (ts_ns, rank)."""
+        agenda = self.agenda
+        bound = (ts_ns, rank)
+        while agenda and agenda[0] < bound:
+            self.carry_out(heappop(agenda))
+
+    def drain(self) -> int:
+        """Carry out the commands and reports still under way, and no timer; the time of the last one."""
+        agenda = self.agenda
+        last_ns = 0
+        while agenda:
+            due = heappop(agenda)
+            if due[1] != TIMER:
+                last_ns = due[0]
+                self.carry_out(due)
+        return last_ns
+
+    def _put(self, ts_ns: int, rank: int, what: Any) -> None:
+        self._asked += 1
+        heappush(self.agenda, (ts_ns, rank, self._asked, what))

@@ -1,0 +1,261 @@
+"""From a config file to a finished backtest: the tape, the strategies, the run, the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from backtests.drive.session import Session
+from backtests.models.fees import StaticFees
+from backtests.models.latency import FixedLatency, JitteredLatency, LatencyModel
+from backtests.record import Recorder, equity_curve, fill_rows, order_rows
+from backtests.report.result import RunResult, StrategyTotals
+from backtests.simulate import Driver, Outcome, Simulation, simulate
+from backtests.tape import Stream, StreamKind, Tape
+from engine.config import BacktestConfig, Config, LatencyConfig, LoadedConfig, check_symbols, resolve_strategies
+from engine.core import AccountSetup, StrategySetup
+from engine.drive.seams import wall_seconds
+from engine.errors import ConfigError
+from engine.model.units import NS_PER_MS, PPB, Side, money_e8
+
+Progress = Callable[[float, str], None]
+_BPS = 10_000
+
+
+def run_backtest(
+    loaded: LoadedConfig, *, driver: str | None = None, progress: Progress | None = None
+) -> RunResult:
+    """Run the config's backtest to the end of its data.
+
+    `driver` overrides the config's. `progress` is told the fraction done and where it is. Raises ConfigError or DataError.
+    """
+    sim = simulation(loaded)
+    settings = _settings(loaded)
+    chosen = _driver(driver or settings.driver)
+    recorder = Recorder()
+    start_ns, end_ns = sim.tape.start_ns, sim.tape.end_ns
+    span_ns = max(1, end_ns - start_ns)
+
+    def tell(ts_ns: int, session: Session) -> None:
+        recorder.drain(session)
+        if progress is not None:
+            progress(min(1.0, (ts_ns - start_ns) / span_ns), f"{session.events:,} events")
+
+    began = wall_seconds()
+    outcome = simulate(sim, chosen, watcher=recorder, progress=tell)
+    recorder.drain(outcome.session)
+    elapsed = wall_seconds() - began
+    return result_of(loaded, sim, outcome, recorder, chosen, elapsed)
+
+
+def simulation(loaded: LoadedConfig) -> Simulation:
+    """The config's backtest, put together but not run."""
+    config, settings = loaded.config, _settings(loaded)
+    tape = open_tapes([loaded.base_dir / folder for folder in settings.folders])
+    tape = tape.select(start_ns=settings.start_ns, end_ns=settings.end_ns)
+    if settings.funding == "none":
+        tape = tape.select(kinds=[kind for kind in StreamKind if kind is not StreamKind.FUNDING])
+    known = sorted(tape.instruments)
+    check_symbols(loaded, known)
+    accounts = tuple(
+        AccountSetup(name, account.venue, _leverage(config, account.venue))
+        for name, account in config.accounts.items()
+    )
+    balance_e8 = money_e8(settings.starting_balance)
+    return Simulation(
+        tape=tape,
+        strategies=strategy_setups(loaded, known),
+        accounts=accounts,
+        balances_e8=dict.fromkeys(config.accounts, balance_e8),
+        limits=config.risk.limits(),
+        fees=StaticFees(
+            maker_ppb=round(settings.fees.maker * PPB), taker_ppb=round(settings.fees.taker * PPB)
+        ),
+        latency=_latency(settings.latency),
+        feed_delay_ns=round(settings.latency.feed_ms * NS_PER_MS),
+        queue=None if settings.queue == "auto" else settings.queue,
+        half_spread_ppb=round(settings.half_spread_bps * PPB / _BPS),
+    )
+
+
+def strategy_setups(loaded: LoadedConfig, known: list[str]) -> tuple[StrategySetup, ...]:
+    """The config's strategies, made and placed on the instruments their symbols name."""
+    setups = []
+    for resolved in resolve_strategies(loaded):
+        config = resolved.config
+        venue = loaded.config.accounts[config.account].venue
+        if config.symbols == "all":
+            instruments = tuple(where for where in known if where.startswith(venue + ":"))
+        else:
+            instruments = tuple(f"{venue}:{coin}" for coin in config.symbols)
+        setups.append(
+            StrategySetup(config.name, resolved.make(), config.account, instruments, config.on_stop)
+        )
+    return tuple(setups)
+
+
+def open_tapes(folders: list[Path]) -> Tape:
+    """Several tapes as one."""
+    tapes = [Tape.open(folder) for folder in folders]
+    if len(tapes) == 1:
+        return tapes[0]
+    streams: list[Stream] = [stream for tape in tapes for stream in tape.streams]
+    return Tape(
+        streams,
+        findings=tuple(item for tape in tapes for item in tape.findings),
+        provenance=tuple(item for tape in tapes for item in tape.provenance),
+    )
+
+
+def result_of(  # noqa: PLR0913 - a result tells all of this
+    loaded: LoadedConfig,
+    sim: Simulation,
+    outcome: Outcome,
+    recorder: Recorder,
+    driver: Driver,
+    elapsed_s: float,
+) -> RunResult:
+    """The result of a finished run, as the report takes it."""
+    engine = outcome.engine
+    equity, series = equity_curve(outcome, recorder, sim.feed_delay_ns)
+    refusals: dict[str, int] = {}
+    for (_, check), count in sorted(engine.refusals.items()):
+        refusals[check] = refusals.get(check, 0) + count
+    rejects: dict[str, int] = {}
+    for (_, reason), count in sorted(engine.account_book.rejects.items()):
+        rejects[reason] = rejects.get(reason, 0) + count
+    return RunResult(
+        name=loaded.path.stem,
+        mode="backtest",
+        driver=driver,
+        start_ns=outcome.start_ns,
+        end_ns=outcome.end_ns,
+        events=outcome.session.events,
+        wall_seconds=elapsed_s,
+        starting_equity_e8=sum(sim.balances_e8.values()),
+        final_equity_e8=sum(account.equity_e8() for account in engine.accounts.values()),
+        liquidations=0,
+        fills=fill_rows(recorder.bookings),
+        orders=order_rows(recorder.orders, list(engine.orders.all_live())),
+        cancels=sum(recorder.cancels.values()),
+        refusals=refusals,
+        rejects=rejects,
+        equity=equity,
+        series=series,
+        strategies=[_totals(name, outcome, recorder) for name in _owners(outcome)],
+        assumptions=assumptions(sim, outcome),
+        config=_shown(loaded.config),
+    )
+
+
+def _owners(outcome: Outcome) -> list[str]:
+    external = {
+        owner for account in outcome.engine.accounts.values() for owner, _ in account.owned
+    } - outcome.engine.runners.keys()
+    return [*outcome.engine.runners, *sorted(external)]
+
+
+def _totals(name: str, outcome: Outcome, recorder: Recorder) -> StrategyTotals:
+    engine = outcome.engine
+    fills = [booking.fill for booking in recorder.bookings if booking.owner == name]
+    realised = unrealised = fees = funding = volume = 0
+    for account in engine.accounts.values():
+        for (owner, where), position in account.owned.items():
+            if owner == name:
+                realised += position.realised_e8
+                unrealised += position.unrealised_e8(engine.markets[where].mark_ticks2())
+                fees += position.fees_e8
+                funding += position.funding_e8
+                volume += position.volume_e8
+    orders = [order for order in (*recorder.orders, *engine.orders.all_live()) if order.strategy == name]
+    return StrategyTotals(
+        name=name,
+        fills_buy=sum(fill.side is Side.BUY for fill in fills),
+        fills_sell=sum(fill.side is Side.SELL for fill in fills),
+        maker_fills=sum(fill.is_maker for fill in fills),
+        orders=len(orders),
+        cancels=sum(order.state.name == "CANCELED" for order in orders),
+        refusals={check: n for (owner, check), n in sorted(engine.refusals.items()) if owner == name},
+        rejects={
+            reason: n
+            for (owner, reason), n in sorted(engine.account_book.rejects.items())
+            if owner == name
+        },
+        realised_e8=realised,
+        unrealised_e8=unrealised,
+        fees_e8=fees,
+        funding_e8=funding,
+        net_e8=realised + unrealised - fees - funding,
+        volume_e8=volume,
+    )
+
+
+def assumptions(sim: Simulation, outcome: Outcome) -> list[str]:
+    """What the simulation took for granted, in words, for the person who reads the result."""
+    said = []
+    kinds = {
+        where: {stream.kind for stream in outcome.streams if stream.instrument.id == where and stream.n}
+        for where in outcome.queue
+    }
+    for where, rule in outcome.queue.items():
+        held = kinds[where]
+        source = next(
+            (kind for kind in (StreamKind.BOOK, StreamKind.QUOTE, StreamKind.TRADE) if kind in held),
+            StreamKind.BAR,
+        )
+        said.append(f"{where}: orders are matched against recorded {source} rows; {_QUEUE_WORDS[rule]}")
+        if source in (StreamKind.TRADE, StreamKind.BAR):
+            bps = sim.half_spread_ppb * _BPS / PPB
+            said.append(
+                f"{where}: the data has no quotes, so a taker pays {bps:g} bps from the last price,"
+                " in any size"
+            )
+        if StreamKind.CONTEXT not in held:
+            said.append(f"{where}: the data has no mark price; the mid or last price stands in for it")
+        if StreamKind.FUNDING not in held:
+            said.append(f"{where}: the data has no funding rates, so no funding is paid")
+        elif StreamKind.CONTEXT not in held:
+            said.append(f"{where}: funding is paid on the stand-in mark price, for want of the oracle's")
+    said.append("Own orders do not move the recorded market; what they take is not taken twice.")
+    said.append("Liquidation is not simulated: equity below maintenance margin shows in the curve only.")
+    return said
+
+
+_QUEUE_WORDS = {
+    "trades": "a resting order fills when trades reach it after the size displayed ahead of it",
+    "cross": "a resting order fills when the opposite best price reaches it (no trades in the data)",
+}
+
+
+def _settings(loaded: LoadedConfig) -> BacktestConfig:
+    settings = loaded.config.backtest
+    if settings is None:
+        raise ConfigError(f"{loaded.path}: backtest: missing, expected a [backtest] section with data")
+    return settings
+
+
+def _driver(name: str) -> Driver:
+    return "reference" if name == "reference" else "chunked"
+
+
+def _leverage(config: Config, venue: str) -> dict[str, int]:
+    return {f"{venue}:{coin}": symbol.leverage for coin, symbol in config.symbols.items()}
+
+
+def _latency(settings: LatencyConfig) -> LatencyModel:
+    order_ns, report_ns = round(settings.order_ms * NS_PER_MS), round(settings.report_ms * NS_PER_MS)
+    if settings.jitter_ms:
+        jitter_ns = round(settings.jitter_ms * NS_PER_MS)
+        return JitteredLatency(order_ns, report_ns, jitter_ns=jitter_ns, seed=settings.seed)
+    return FixedLatency(order_ns, report_ns)
+
+
+def _shown(config: Config) -> dict[str, Any]:
+    """The config as the report may show it: without where keys are kept."""
+    shown: dict[str, Any] = msgspec.to_builtins(config)
+    for account in shown.get("accounts", {}).values():
+        account.pop("key", None)
+    return shown

@@ -1,0 +1,24 @@
+"""Tables for people, the same on a terminal and in a pipe: plain text, as wide as their content."""
+
+from __future__ import annotations
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+WIDTH_MAX = 200
+
+
+def echo_table(title: str, headers: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """Write a table to stdout, with an empty line after it."""
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for header in headers:
+        table.add_column(header, no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    console = Console(width=WIDTH_MAX, no_color=True, highlight=False)
+    with console.capture() as capture:
+        console.print(table)
+    for line in capture.get().splitlines():
+        click.echo(line.rstrip())

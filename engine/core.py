@@ -1,0 +1,430 @@
+"""`Engine.step`: one event in, effects out. Synchronous, total, deterministic; no clock, no randomness, no I/O.
+
+The way of an event: its route applies it to the state and wakes strategies; what they wish goes through the gate; what the gate
+approves goes through the planner; out come effects. The time is the event's own `ts_local_ns`. Same input, same output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from engine.account_events import AccountBook
+from engine.budget import BudgetLimits
+from engine.model.commands import Approved, Refused
+from engine.model.effects import Effect, Record, SetTimer
+from engine.model.events import (
+    AccountEvent,
+    AssetContext,
+    Bar,
+    BlockTime,
+    BookDelta,
+    BookSnapshot,
+    BookTop,
+    EngineStarted,
+    EngineStopping,
+    Event,
+    FundingRate,
+    Halted,
+    InstrumentUpdated,
+    OpenInterestCaps,
+    Quote,
+    Resumed,
+    StreamChanged,
+    StreamPhase,
+    TimerFired,
+    Trade,
+)
+from engine.model.instruments import Instrument
+from engine.model.intents import CancelAll, ClosePosition, WakeAt
+from engine.model.units import NS_PER_S
+from engine.routes import NOTHING, BarRoute, BookRoute, Effects, Feed, Route, TradeRoute
+from engine.runner import StrategyRunner
+from engine.state.accounts import Account
+from engine.state.bars import BarBuilder
+from engine.state.market import Market
+from engine.state.orders import Orders
+from engine.submission import Planner, coalesce
+from engine.view import EngineView
+from risk.gate import Gate
+from risk.limits import Limits
+from strategies.api import Bars, Books, Funding, Quotes, Strategy, Trades
+
+_WARMUP_TIMER = "perpd:warmup"
+_CLOID_SPAN = 1 << 64
+
+
+class AccountSetup(msgspec.Struct, frozen=True):
+    """An account of this engine. `leverage` is by instrument id; what is not named gets the default."""
+
+    name: str
+    venue: str
+    leverage: dict[str, int] = {}
+
+
+class StrategySetup(msgspec.Struct, frozen=True):
+    """A strategy of this engine. `on_stop` is keep_protection, cancel_all or flatten."""
+
+    name: str
+    strategy: Strategy
+    account: str
+    instruments: tuple[str, ...]
+    on_stop: str = "keep_protection"
+
+
+class EngineSetup(msgspec.Struct, frozen=True):
+    """Everything an engine is built from. `bars_from_trades` names (instrument, interval_ns) the venue sends no bars for."""
+
+    instruments: tuple[Instrument, ...]
+    accounts: tuple[AccountSetup, ...]
+    strategies: tuple[StrategySetup, ...]
+    limits: Limits = Limits()
+    budget: BudgetLimits = BudgetLimits()
+    bars_from_trades: frozenset[tuple[str, int]] = frozenset()
+
+
+class Engine:
+    """The deterministic core. Built once from a setup; from then on changed only by `step` and the routes."""
+
+    def __init__(self, setup: EngineSetup) -> None:
+        self.setup = setup
+        self.active = Feed()
+        self.orders = Orders()
+        self.markets: dict[str, Market] = {}
+        self.unknown: dict[str, int] = {}
+        self.refusals: dict[tuple[str, str], int] = {}
+        self._epoch = 0
+        self._cloids = 0
+        self._routes: dict[type, dict[str, Any]] = {
+            kind: {}
+            for kind in (
+                Quote,
+                BookTop,
+                BookSnapshot,
+                BookDelta,
+                Trade,
+                AssetContext,
+                FundingRate,
+            )
+        }
+        self._bars: dict[str, dict[int, BarRoute]] = {}
+        for instrument in setup.instruments:
+            self._open_market(instrument)
+        self.accounts = {
+            item.name: Account(item.name, item.venue, self.markets) for item in setup.accounts
+        }
+        for item in setup.accounts:
+            self.accounts[item.name].leverage.update(item.leverage)
+        self.gate = Gate(setup.limits, self.markets, self.orders)
+        self.planner = Planner(setup.budget, self.orders)
+        self.account_book = AccountBook(self.accounts, self.markets, self.orders, self.planner)
+        self.runners: dict[str, StrategyRunner] = {}
+        for entry in setup.strategies:
+            self._seat(entry)
+        self._control: dict[type, Callable[[Any], Effects]] = {
+            Bar: self._on_bar,
+            EngineStarted: self._on_started,
+            EngineStopping: self._on_stopping,
+            TimerFired: self._on_timer,
+            Halted: self._on_halted,
+            Resumed: self._on_resumed,
+            StreamChanged: self._on_stream,
+            OpenInterestCaps: self._on_caps,
+            InstrumentUpdated: self._on_instrument,
+            BlockTime: lambda _: NOTHING,
+        }
+
+    # -- the one door -----------------------------------------------------------------------------------
+
+    def step(self, event: Event) -> Effects:
+        """Take in one event and return its effects."""
+        routes = self._routes.get(type(event))
+        if routes is not None:
+            route = routes.get(event.instrument)  # type: ignore[attr-defined]
+            if route is not None:
+                effects: Effects = route.run((event,))
+                return effects
+            return self._count_unknown(event)
+        return self._control_step(event)
+
+    def route(self, kind: type, instrument: str, interval_ns: int = 0) -> Any:
+        """The route of one event type of one instrument, for drivers that hand over iterators."""
+        if kind is Bar:
+            return self._bar_route(instrument, interval_ns)
+        return self._routes[kind][instrument]
+
+    @property
+    def now_ns(self) -> int:
+        """The local stamp of the event being handled; 0 before the first."""
+        last = self.active.last
+        now_ns: int = last.ts_local_ns if last is not None else 0
+        return now_ns
+
+    def next_cloid(self) -> str:
+        """A client order id of 128 bits: this run's epoch and a counter; never reused."""
+        self._cloids += 1
+        return f"0x{self._epoch:016x}{self._cloids:016x}"
+
+    def bar_history(self, instrument: str, interval_ns: int) -> Iterable[Bar]:
+        """The bars kept for one interval, oldest first."""
+        route = self._bars.get(instrument, {}).get(interval_ns)
+        return () if route is None else route.history
+
+    def decide(self, wishes: Sequence[tuple[Any, Any]]) -> Effects:
+        """Gate and planner: from what strategies wish to the effects that follow."""
+        now_ns = self.now_ns
+        approved: list[Approved] = []
+        effects: list[Effect] = []
+        judge = self.gate.judge
+        for runner, intents in wishes:
+            account = self.accounts[runner.account]
+            for intent in coalesce(intents):
+                if type(intent) is WakeAt:
+                    effects.append(SetTimer(runner.name, intent.name, intent.at_ns))
+                    continue
+                for verdict in judge(intent, runner.name, account, now_ns):
+                    if type(verdict) is Approved:
+                        approved.append(verdict)
+                    else:
+                        effects.append(self._record(verdict))  # type: ignore[arg-type]
+        if approved:
+            for effect in self.planner.plan(approved, now_ns):
+                if type(effect) is Record:
+                    self._record(effect.refusal)
+                effects.append(effect)
+        return tuple(effects) if effects else NOTHING
+
+    def start_warm(self) -> Effects:
+        """Start every strategy whose warm-up is complete."""
+        effects: Effects = NOTHING
+        for runner in self.runners.values():
+            if not runner.is_started and self._is_warm(runner):
+                effects += self._start(runner)
+        warming = {
+            (instrument, item.interval_ns)
+            for runner in self.runners.values()
+            if not runner.is_started
+            for instrument in runner.instruments
+            for item in runner.bar_subscriptions()
+        }
+        for instrument, routes in self._bars.items():
+            for interval_ns, route in routes.items():
+                route.is_warming = (instrument, interval_ns) in warming
+        return effects
+
+    # -- building ---------------------------------------------------------------------------------------
+
+    def _open_market(self, instrument: Instrument) -> None:
+        market = self.markets[instrument.id] = Market(instrument)
+        for kind in (Quote, BookTop, AssetContext, FundingRate):
+            self._routes[kind][instrument.id] = Route(self)
+        self._routes[Trade][instrument.id] = TradeRoute(self)
+        market.quote = self._routes[Quote][instrument.id]
+        market.top = self._routes[BookTop][instrument.id]
+        market.trade = self._routes[Trade][instrument.id]
+        market.context = self._routes[AssetContext][instrument.id]
+        book = BookRoute(self, market.book, self._routes[BookTop][instrument.id])
+        self._routes[BookSnapshot][instrument.id] = book
+        self._routes[BookDelta][instrument.id] = book
+
+    def _bar_route(self, instrument: str, interval_ns: int) -> BarRoute:
+        routes = self._bars.setdefault(instrument, {})
+        route = routes.get(interval_ns)
+        if route is None:
+            route = routes[interval_ns] = BarRoute(self)
+            market = self.markets[instrument]
+            market.bars[interval_ns] = route
+            if (instrument, interval_ns) in self.setup.bars_from_trades:
+                builder = BarBuilder(interval_ns, market.px_scale, market.sz_scale)
+                self._routes[Trade][instrument].build(builder, route)
+        return route
+
+    def _seat(self, entry: StrategySetup) -> None:
+        runner = StrategyRunner(
+            entry.name, entry.strategy, entry.account, entry.instruments, entry.on_stop
+        )
+        view = EngineView(self, entry.name, entry.account)
+        entry.strategy.bind(
+            name=entry.name,
+            instruments=entry.instruments,
+            view=view,
+            next_cloid=self.next_cloid,
+        )
+        warm_bars = entry.strategy.warmup().bars
+        for instrument in entry.instruments:
+            for item in runner.bar_subscriptions():
+                route = self._bar_route(instrument, item.interval_ns)
+                route.remember(max(item.history, warm_bars))
+                route.is_warming = True
+        self.runners[entry.name] = runner
+
+    def _is_warm(self, runner: StrategyRunner) -> bool:
+        warmup = runner.strategy.warmup()
+        if runner.warm_at_ns > self.now_ns:
+            return False
+        return all(
+            self._bar_route(instrument, item.interval_ns).count >= warmup.bars
+            for instrument in runner.instruments
+            for item in runner.bar_subscriptions()
+        )
+
+    def _start(self, runner: StrategyRunner) -> Effects:
+        """Attach the handlers, arm the timers, and let the strategy speak for the first time."""
+        runner.is_started = True
+        strategy = runner.strategy
+        kinds: dict[type, tuple[type, Any]] = {
+            Books: (BookTop, strategy.on_book),
+            Quotes: (Quote, strategy.on_quote),
+            Trades: (Trade, strategy.on_trade),
+            Funding: (FundingRate, strategy.on_funding),
+        }
+        for instrument in runner.instruments:
+            for item in runner.subscriptions:
+                if type(item) in kinds:
+                    kind, handler = kinds[type(item)]
+                    self._routes[kind][instrument].attach(runner, handler)
+                elif isinstance(item, Bars):
+                    route = self._bar_route(instrument, item.interval_ns)
+                    route.attach(runner, strategy.on_bar)
+        now_ns = self.now_ns
+        timers: Effects = tuple(
+            SetTimer(runner.name, timer.name, (now_ns // timer.every_ns + 1) * timer.every_ns)
+            for timer in runner.timers.values()
+        )
+        return timers + self._wish(runner, strategy.on_start())
+
+    # -- control events ---------------------------------------------------------------------------------
+
+    def _control_step(self, event: Event) -> Effects:
+        control = Feed()
+        control.last = event
+        self.active = control
+        if isinstance(event, AccountEvent):
+            return self._on_account(event)
+        handler = self._control.get(type(event))
+        return self._count_unknown(event) if handler is None else handler(event)
+
+    def _count_unknown(self, event: Event) -> Effects:
+        """An event of a kind or an instrument that this engine was not built for: counted, never guessed at."""
+        where = f"{type(event).__name__} {getattr(event, 'instrument', '')}".strip()
+        self.unknown[where] = self.unknown.get(where, 0) + 1
+        return NOTHING
+
+    def _wish(self, runner: StrategyRunner, intents: Any) -> Effects:
+        return self.decide(((runner, intents),)) if intents else NOTHING
+
+    def _record(self, refusal: Refused) -> Record:
+        key = refusal.strategy, refusal.check
+        self.refusals[key] = self.refusals.get(key, 0) + 1
+        return Record(refusal)
+
+    def _on_bar(self, bar: Bar) -> Effects:
+        route = self._bars.get(bar.instrument, {}).get(bar.interval_ns)
+        if route is not None:
+            return route.run((bar,))
+        market = self.markets.get(bar.instrument)
+        if market is None:
+            return self._count_unknown(bar)
+        return self._bar_route(bar.instrument, bar.interval_ns).run((bar,))
+
+    def _on_account(self, event: AccountEvent) -> Effects:
+        if event.account not in self.accounts:
+            return self._count_unknown(event)
+        owner, is_fill = self.account_book.apply(event)
+        runner = self.runners.get(owner)
+        if runner is None or not runner.is_started:
+            return NOTHING
+        handler = runner.on_fill if is_fill else runner.on_order
+        return NOTHING if handler is None else self._wish(runner, handler(event))  # type: ignore[arg-type]
+
+    def _on_started(self, event: EngineStarted) -> Effects:
+        self._epoch = event.epoch % _CLOID_SPAN
+        effects: Effects = NOTHING
+        for runner in self.runners.values():
+            span_ns = runner.strategy.warmup().span_ns
+            if span_ns:
+                runner.warm_at_ns = event.ts_local_ns + span_ns
+                effects += (SetTimer(runner.name, _WARMUP_TIMER, runner.warm_at_ns),)
+        return effects + self.start_warm()
+
+    def _on_stopping(self, event: EngineStopping) -> Effects:
+        del event
+        self.gate.is_stopping = True
+        effects: Effects = NOTHING
+        for runner in self.runners.values():
+            if not runner.is_started:
+                continue
+            wishes = list(runner.strategy.on_stop() or ())
+            for instrument in runner.instruments:
+                wishes += self._stop_wishes(runner, instrument)
+            effects += self._wish(runner, wishes)
+        return effects
+
+    def _stop_wishes(self, runner: StrategyRunner, instrument: str) -> list[Any]:
+        """keep_protection cancels what may add risk and keeps reduce-only orders; the others say what they do."""
+        policy = runner.on_stop_policy
+        if policy == "cancel_all":
+            return [CancelAll(instrument)]
+        if policy == "flatten":
+            return [CancelAll(instrument), ClosePosition(instrument, self.next_cloid())]
+        live = self.orders.live(runner.name, instrument)
+        return [
+            runner.strategy.cancel(instrument, order.cloid)
+            for order in live.values()
+            if not order.reduce_only
+        ]
+
+    def _on_timer(self, event: TimerFired) -> Effects:
+        runner = self.runners.get(event.strategy)
+        if runner is None:
+            return NOTHING
+        if event.name == _WARMUP_TIMER:
+            return self.start_warm()
+        timer = runner.timers.get(event.name)
+        effects: Effects = NOTHING
+        if timer is not None:
+            every_ns = timer.every_ns
+            effects = (
+                SetTimer(runner.name, timer.name, (event.ts_local_ns // every_ns + 1) * every_ns),
+            )
+        return effects + self._wish(runner, runner.strategy.on_timer(event.name))
+
+    def _on_halted(self, event: Halted) -> Effects:
+        self.gate.halted = event.reason or "halted"
+        return NOTHING
+
+    def _on_resumed(self, event: Resumed) -> Effects:
+        del event
+        self.gate.halted = ""
+        return NOTHING
+
+    def _on_stream(self, event: StreamChanged) -> Effects:
+        """A stream that is not ready blocks new risk on what it feeds."""
+        target: Market | Account | None = (
+            self.accounts.get(event.account)
+            if event.account
+            else self.markets.get(event.instrument)
+        )
+        if target is None:
+            return self._count_unknown(event)
+        others = frozenset(item for item in target.blocked if not item.startswith(event.stream + " "))
+        is_ready = event.phase is StreamPhase.READY
+        target.blocked = others if is_ready else others | {f"{event.stream} {event.phase}"}
+        return NOTHING
+
+    def _on_caps(self, event: OpenInterestCaps) -> Effects:
+        capped = frozenset(event.instruments)
+        for market in self.markets.values():
+            if market.instrument.venue == event.venue:
+                market.is_capped = market.instrument.id in capped
+        return NOTHING
+
+    def _on_instrument(self, event: InstrumentUpdated) -> Effects:
+        market = self.markets.get(event.instrument.id)
+        if market is None:
+            self._open_market(event.instrument)
+        else:
+            market.describe(event.instrument)
+        return NOTHING

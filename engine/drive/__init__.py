@@ -1,0 +1,1 @@
+"""The drivers: everything impure around the core, behind seams (clock, transport, randomness)."""

@@ -1,0 +1,57 @@
+"""Every error perpd raises, as one tree.
+
+    PerpdError
+    |-- UsageError              the person at the keyboard can mend it: exit code 2, one line, no traceback
+    |   |-- ConfigError         a config file: names the file, the key, and what was expected
+    |   |-- StrategyError       a strategy could not be found, loaded or given its parameters
+    |   `-- DataError           a market-data file or tape is missing, malformed or does not hold what was asked of it
+    |-- ModelError              a value that cannot exist (a price off the grid, an unknown instrument): the caller's bug
+    |-- JournalError            a journal cannot be read or written
+    |-- ReplayDivergence        a recorded run came out differently: names the first effect that differs
+    |-- TransportError          a link to a venue is closed, lost or overfull
+    `-- VirtualTimeError        a run in virtual time would wait for the real world, or for ever
+
+A refusal, a reject, a partial fill and an unknown outcome are data, never exceptions.
+"""
+
+from __future__ import annotations
+
+
+class PerpdError(Exception):
+    """The base of every error perpd raises on purpose."""
+
+
+class UsageError(PerpdError):
+    """The person at the keyboard can mend it: shown as one line, exit code 2."""
+
+
+class ConfigError(UsageError):
+    """A config file is wrong: the message names the file, the key and what was expected."""
+
+
+class StrategyError(UsageError):
+    """A strategy could not be found, loaded or given its parameters."""
+
+
+class DataError(UsageError):
+    """Market data is missing, malformed, or does not hold what was asked of it."""
+
+
+class ModelError(PerpdError):
+    """A value that cannot exist in the model: a bug in the caller."""
+
+
+class JournalError(PerpdError):
+    """A journal cannot be read or written."""
+
+
+class ReplayDivergence(PerpdError):
+    """A recorded run came out differently: the message names the first effect that differs."""
+
+
+class TransportError(PerpdError):
+    """A link to a venue is closed, lost or overfull."""
+
+
+class VirtualTimeError(PerpdError):
+    """A run in virtual time would wait for the real world, or for ever."""

@@ -1,0 +1,37 @@
+"""What `Engine.step` asks of its driver. An effect is a value; the driver performs it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from engine.model.commands import Batch, Refused
+
+
+class Submit(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Send this batch to the venue."""
+
+    batch: Batch
+
+
+class SetTimer(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Send `TimerFired(strategy, name)` at `at_ns`."""
+
+    strategy: str
+    name: str
+    at_ns: int
+
+
+class Record(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Write a refusal into the run's record."""
+
+    refusal: Refused
+
+
+class Notify(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Tell a person."""
+
+    level: str
+    text: str
+
+
+Effect = Submit | SetTimer | Record | Notify

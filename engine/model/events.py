@@ -1,0 +1,331 @@
+"""Everything that can happen, as frozen structs: the only input of `Engine.step`.
+
+Every event carries two times, int nanoseconds UTC: `ts_venue_ns` (when it happened at the venue) and `ts_local_ns` (when it
+reached us, which is the engine's *now*). Market events hold float64 prices and sizes; account events hold ticks, lots and 1e-8
+money, because positions and the ledger are built from them. `instrument` is an `Instrument.id`. Field order is part of the
+journal's format.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from engine.model.instruments import Instrument
+from engine.model.units import Side
+
+
+class Event(msgspec.Struct, frozen=True, gc=False, tag_field="type"):
+    """The base of every event."""
+
+    ts_venue_ns: int
+    ts_local_ns: int
+
+
+# -- market ----------------------------------------------------------------------------------------
+
+
+class MarketEvent(Event, frozen=True, gc=False):
+    """The base of everything the market says about one instrument."""
+
+    instrument: str
+
+
+class Quote(MarketEvent, frozen=True, gc=False, tag=True):
+    """The best bid and ask from a top-of-book stream. A missing side has price and size 0."""
+
+    bid_px: float
+    bid_sz: float
+    ask_px: float
+    ask_sz: float
+
+
+class BookTop(MarketEvent, frozen=True, gc=False, tag=True):
+    """The top of an order book after update number `seq`; deeper levels are read through the view.
+
+    Derived from `BookSnapshot` and `BookDelta`: what `on_book` receives. A missing side has price and size 0.
+    """
+
+    seq: int
+    bid_px: float
+    bid_sz: float
+    ask_px: float
+    ask_sz: float
+
+
+class BookSnapshot(MarketEvent, frozen=True, gc=False, tag=True):
+    """A whole book: prices best first, sizes beside them."""
+
+    seq: int
+    bid_px: tuple[float, ...]
+    bid_sz: tuple[float, ...]
+    ask_px: tuple[float, ...]
+    ask_sz: tuple[float, ...]
+
+
+class BookDelta(MarketEvent, frozen=True, gc=False, tag=True):
+    """Levels that changed, as one atomic update: a size of 0 deletes the level."""
+
+    seq: int
+    bid_px: tuple[float, ...]
+    bid_sz: tuple[float, ...]
+    ask_px: tuple[float, ...]
+    ask_sz: tuple[float, ...]
+
+
+class Trade(MarketEvent, frozen=True, gc=False, tag=True):
+    """A public trade; `side` is the aggressor's."""
+
+    px: float
+    sz: float
+    side: Side
+    trade_id: int
+
+
+class Bar(MarketEvent, frozen=True, gc=False, tag=True):
+    """A closed candle of `interval_ns`; `ts_venue_ns` is its close, the first instant after it. Volume in base units."""
+
+    interval_ns: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+
+
+class AssetContext(MarketEvent, frozen=True, gc=False, tag=True):
+    """The venue's mark and oracle price, the current hourly funding rate, and open interest in base units."""
+
+    mark_px: float
+    oracle_px: float
+    funding_rate: float
+    open_interest: float
+
+
+class FundingRate(MarketEvent, frozen=True, gc=False, tag=True):
+    """Funding was settled at this rate (a fraction per settlement; positive: longs pay)."""
+
+    rate: float
+
+
+class OpenInterestCaps(Event, frozen=True, gc=False, tag=True):
+    """The instruments of a venue that are at their open-interest cap now; replaces the earlier list."""
+
+    venue: str
+    instruments: tuple[str, ...]
+
+
+class InstrumentUpdated(Event, frozen=True, gc=False, tag=True):
+    """Metadata arrived or changed."""
+
+    instrument: Instrument
+
+
+# -- account ---------------------------------------------------------------------------------------
+
+
+class AccountEvent(Event, frozen=True, gc=False):
+    """The base of everything a venue says about one account."""
+
+    account: str
+
+
+class AccountOpened(AccountEvent, frozen=True, gc=False, tag=True):
+    """The account's starting equity on one venue."""
+
+    venue: str
+    balance_e8: int
+
+
+class OrderEvent(AccountEvent, frozen=True, gc=False):
+    """The base of every answer about one order, keyed by (cloid, generation)."""
+
+    instrument: str
+    cloid: str
+    generation: int
+
+
+class OrderAccepted(OrderEvent, frozen=True, gc=False, tag=True):
+    """The venue holds the order. A trigger order that waits has no `oid` yet on some venues: then 0."""
+
+    oid: int
+
+
+class OrderRejected(OrderEvent, frozen=True, gc=False, tag=True):
+    """The venue refused the order, and it never rested."""
+
+    reason: str
+
+
+class OrderCanceled(OrderEvent, frozen=True, gc=False, tag=True):
+    """The order left the book without being (fully) filled; `reason` is the venue's status word."""
+
+    oid: int
+    reason: str
+
+
+class CancelRejected(OrderEvent, frozen=True, gc=False, tag=True):
+    """A cancel was refused: the order may have been filled or canceled, so nothing is concluded from it."""
+
+    reason: str
+
+
+class OrderReplaced(OrderEvent, frozen=True, gc=False, tag=True):
+    """A modify went through: `generation` is the new one; the earlier generation is gone."""
+
+    oid: int
+    px_ticks: int
+    sz_lots: int
+
+
+class ModifyRejected(OrderEvent, frozen=True, gc=False, tag=True):
+    """A modify was refused; whether the earlier generation still rests is not said by it."""
+
+    reason: str
+
+
+class OrderTriggered(OrderEvent, frozen=True, gc=False, tag=True):
+    """The mark price reached the trigger, and the order is live."""
+
+    oid: int
+
+
+class OrderUnclear(OrderEvent, frozen=True, gc=False, tag=True):
+    """The outcome is not known (timeout, 5xx, unreadable answer): a state to be settled by asking."""
+
+    detail: str
+
+
+class OrderFilled(OrderEvent, frozen=True, gc=False, tag=True):
+    """One fill of an order, in whole or in part; sufficient evidence that the order lived.
+
+    `fee_e8` positive is a cost. `px` and `sz` are `px_ticks` and `sz_lots` as floats, for strategies. An `is_liquidation`
+    fill or one with an unknown cloid belongs to the owner `external`.
+    """
+
+    oid: int
+    trade_id: int
+    side: Side
+    px_ticks: int
+    sz_lots: int
+    px: float
+    sz: float
+    fee_e8: int
+    is_maker: bool
+    is_liquidation: bool = False
+
+
+class FundingPaid(AccountEvent, frozen=True, gc=False, tag=True):
+    """The account paid (positive) or received (negative) funding on a position of signed `sz_lots`."""
+
+    instrument: str
+    amount_e8: int
+    sz_lots: int
+    rate: float
+
+
+class Transfer(AccountEvent, frozen=True, gc=False, tag=True):
+    """Money in (positive) or out (negative) that is no trade, fee or funding."""
+
+    amount_e8: int
+    kind: str
+
+
+class LeverageSet(AccountEvent, frozen=True, gc=False, tag=True):
+    """The venue confirmed the leverage of one instrument."""
+
+    instrument: str
+    leverage: int
+    is_cross: bool
+
+
+# -- the connection, the clock and the operator ------------------------------------------------------
+
+
+class StreamPhase(StrEnum):
+    """The life of one data stream. Only `ready` streams may price new risk."""
+
+    UP = "up"
+    DOWN = "down"
+    STALE = "stale"
+    GAP = "gap"
+    READY = "ready"
+
+
+class StreamChanged(Event, frozen=True, gc=False, tag=True):
+    """A stream changed phase. `instrument` or `account` names what it feeds; the other is empty."""
+
+    stream: str
+    phase: StreamPhase
+    instrument: str = ""
+    account: str = ""
+
+
+class EngineStarted(Event, frozen=True, gc=False, tag=True):
+    """The first event of every run. `epoch` (64 random bits) makes this run's client order ids unique."""
+
+    epoch: int
+
+
+class EngineStopping(Event, frozen=True, gc=False, tag=True):
+    """The run ends: strategies are asked for their last intents, no new risk is taken."""
+
+    reason: str
+
+
+class TimerFired(Event, frozen=True, gc=False, tag=True):
+    """A timer asked for by a `SetTimer` effect came due."""
+
+    strategy: str
+    name: str
+
+
+class Halted(Event, frozen=True, gc=False, tag=True):
+    """No ADD from now on, for every account."""
+
+    reason: str
+
+
+class Resumed(Event, frozen=True, gc=False, tag=True):
+    """The halt is over."""
+
+    reason: str
+
+
+class BlockTime(Event, frozen=True, gc=False, tag=True):
+    """Time passed with nothing else to say: keeps ages and windows honest in a quiet market."""
+
+
+AnyEvent = (
+    Quote
+    | BookTop
+    | BookSnapshot
+    | BookDelta
+    | Trade
+    | Bar
+    | AssetContext
+    | FundingRate
+    | OpenInterestCaps
+    | InstrumentUpdated
+    | AccountOpened
+    | OrderAccepted
+    | OrderRejected
+    | OrderCanceled
+    | CancelRejected
+    | OrderReplaced
+    | ModifyRejected
+    | OrderTriggered
+    | OrderUnclear
+    | OrderFilled
+    | FundingPaid
+    | Transfer
+    | LeverageSet
+    | StreamChanged
+    | EngineStarted
+    | EngineStopping
+    | TimerFired
+    | Halted
+    | Resumed
+    | BlockTime
+)

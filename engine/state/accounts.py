@@ -1,0 +1,109 @@
+"""One account on one venue: cash, net positions, exposures, leverage, and the ledger that must close.
+
+Equity = start + transfers + realised - fees - funding + unrealised; every term is an integer in 1e-8. Each fill belongs to the
+strategy that caused it, or to `EXTERNAL`; the strategies' positions add up to the account's.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from engine.model.units import ceil_div
+from engine.state.market import Market
+from engine.state.orders import Exposure
+from engine.state.positions import Position
+
+EXTERNAL: Final = "external"
+LEVERAGE_DEFAULT: Final = 10
+FILLS_REMEMBERED_MAX: Final = 100_000
+
+
+class Account:
+    """The engine's picture of one account."""
+
+    def __init__(self, name: str, venue: str, markets: dict[str, Market]) -> None:
+        self.name = name
+        self.venue = venue
+        self.start_e8 = 0
+        self.cash_e8 = 0
+        self.transfers_e8 = 0
+        self.fees_e8 = 0
+        self.funding_e8 = 0
+        self.leverage: dict[str, int] = {}
+        self.positions: dict[str, Position] = {}
+        self.exposures: dict[str, Exposure] = {}
+        self.owned: dict[tuple[str, str], Position] = {}
+        self.blocked: frozenset[str] = frozenset()
+        self._markets = markets
+        self._seen_fills: dict[tuple[str, int, str], None] = {}
+
+    def position(self, instrument: str) -> Position:
+        """The net position."""
+        found = self.positions.get(instrument)
+        if found is None:
+            found = self.positions[instrument] = Position(*self._markets[instrument].scales)
+        return found
+
+    def strategy_position(self, strategy: str, instrument: str) -> Position:
+        """The position that one strategy's own fills built."""
+        key = strategy, instrument
+        found = self.owned.get(key)
+        if found is None:
+            found = self.owned[key] = Position(*self._markets[instrument].scales)
+        return found
+
+    def exposure(self, instrument: str) -> Exposure:
+        """What the live orders on the instrument could still do."""
+        found = self.exposures.get(instrument)
+        if found is None:
+            found = self.exposures[instrument] = Exposure()
+        return found
+
+    def leverage_of(self, instrument: str) -> int:
+        """The leverage in force: as set, else the default within the instrument's own maximum."""
+        found = self.leverage.get(instrument)
+        if found is None:
+            allowed = self._markets[instrument].instrument.leverage_max
+            found = self.leverage[instrument] = min(LEVERAGE_DEFAULT, allowed)
+        return found
+
+    def is_new_fill(self, instrument: str, trade_id: int, cloid: str) -> bool:
+        """Whether this fill was not booked before; the newest 100,000 are remembered."""
+        key = instrument, trade_id, cloid
+        seen = self._seen_fills
+        if key in seen:
+            return False
+        seen[key] = None
+        if len(seen) > FILLS_REMEMBERED_MAX:
+            del seen[next(iter(seen))]
+        return True
+
+    def equity_e8(self) -> int:
+        """Cash plus what the open positions have gained at the mark."""
+        total = self.cash_e8
+        for instrument, position in self.positions.items():
+            if position.lots:
+                total += position.unrealised_e8(self._markets[instrument].mark_ticks2())
+        return total
+
+    def margin_used_e8(self) -> int:
+        """Initial margin of positions at the mark and of resting orders at their limit price (protocol 7.1)."""
+        total = 0
+        for instrument, exposure in self.exposures.items():
+            notional_e8 = exposure.reserved_e8
+            position = self.positions.get(instrument)
+            if position is not None and position.lots:
+                market = self._markets[instrument]
+                notional_e8 += abs(position.lots) * market.mark_ticks2() * market.money_per_unit // 2
+            if notional_e8:
+                total += ceil_div(notional_e8, self.leverage_of(instrument))
+        for instrument, position in self.positions.items():
+            if position.lots and instrument not in self.exposures:
+                market = self._markets[instrument]
+                notional_e8 = abs(position.lots) * market.mark_ticks2() * market.money_per_unit // 2
+                total += ceil_div(notional_e8, self.leverage_of(instrument))
+        return total
+
+    def free_margin_e8(self) -> int:
+        """Equity that no position or order needs; may be negative."""
+        return self.equity_e8() - self.margin_used_e8()

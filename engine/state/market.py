@@ -1,0 +1,118 @@
+"""What is known of one instrument's market: the last event of every feed, and the prices read from them on demand.
+
+Nothing is computed per event: a feed keeps its last event, and mark, reference price and age are worked out only when an order
+or a strategy asks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.model.instruments import Grid, Instrument
+from engine.model.units import Side
+from engine.state.books import Book
+
+_NO_BLOCK: frozenset[str] = frozenset()
+
+
+class Feed:
+    """One stream of events about one instrument; `last` is its newest event."""
+
+    __slots__ = ("last",)
+
+    def __init__(self) -> None:
+        self.last: Any = None
+
+
+class Market:
+    """One instrument: metadata, grid, feeds, book, and what blocks new risk on it."""
+
+    __slots__ = (
+        "bars",
+        "blocked",
+        "book",
+        "context",
+        "grid",
+        "instrument",
+        "is_capped",
+        "money_per_unit",
+        "px_scale",
+        "quote",
+        "scales",
+        "sz_scale",
+        "top",
+        "trade",
+    )
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.quote = Feed()
+        self.top = Feed()
+        self.trade = Feed()
+        self.context = Feed()
+        self.bars: dict[int, Feed] = {}
+        self.book = Book()
+        self.is_capped = False
+        self.blocked = _NO_BLOCK
+        self.describe(instrument)
+
+    def describe(self, instrument: Instrument) -> None:
+        """Take in (new) metadata."""
+        self.instrument = instrument
+        self.grid: Grid = instrument.grid
+        self.px_scale = self.grid.px_scale
+        self.sz_scale = self.grid.sz_scale
+        self.money_per_unit = self.grid.money_per_unit
+        self.scales = (self.px_scale, self.sz_scale, self.money_per_unit)
+
+    def mark_ticks2(self) -> int:
+        """Twice the mark price in ticks (a mid may lie between two), or 0 when there is no price at all.
+
+        The venue's mark; where it sends none, the mid, the last trade, or the last close.
+        """
+        context = self.context.last
+        if context is not None:
+            return round(2 * context.mark_px * self.px_scale)
+        best = self.top.last or self.quote.last
+        if best is not None and best.bid_px and best.ask_px:
+            return round((best.bid_px + best.ask_px) * self.px_scale)
+        px = self._last_px()
+        return round(2 * px * self.px_scale)
+
+    def mark_px(self) -> float | None:
+        """The mark price as a float, or None."""
+        ticks2 = self.mark_ticks2()
+        return ticks2 / (2 * self.px_scale) if ticks2 else None
+
+    def take_px(self, side: Side) -> float:
+        """The price a taker of `side` would meet: the opposite best, else the last price, else the mark; 0 if none."""
+        best = self.top.last or self.quote.last
+        if best is not None:
+            px: float = best.ask_px if side > 0 else best.bid_px
+            if px:
+                return px
+        return self._last_px() or self.mark_ticks2() / (2 * self.px_scale)
+
+    def heard_ns(self) -> int:
+        """When the newest price of this instrument reached us; a bar counts as fresh for one more interval."""
+        newest = 0
+        for feed in (self.top, self.quote, self.trade, self.context):
+            last = feed.last
+            if last is not None and last.ts_local_ns > newest:
+                newest = last.ts_local_ns
+        for interval_ns, feed in self.bars.items():
+            last = feed.last
+            if last is not None and last.ts_local_ns + interval_ns > newest:
+                newest = last.ts_local_ns + interval_ns
+        return newest
+
+    def _last_px(self) -> float:
+        trade = self.trade.last
+        if trade is not None:
+            px: float = trade.px
+            return px
+        newest = None
+        for feed in self.bars.values():
+            bar = feed.last
+            if bar is not None and (newest is None or bar.ts_local_ns > newest.ts_local_ns):
+                newest = bar
+        return 0.0 if newest is None else newest.close

@@ -1,0 +1,282 @@
+"""The engine's orders, and running sums of what they could do at worst.
+
+Sums are kept by increments, per (account, instrument), so that the gate never loops over orders. An order counts with all that
+is left of it from the moment it is approved until the venue's own word ends it, unknown outcomes included; while a modify is in
+flight the larger of old and new counts.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+from engine.model.commands import Place
+from engine.model.orders import ANOMALIES, NEXT, OrderState, Signal
+from engine.model.units import Side, Tif
+
+FINAL_FROM = OrderState.FILLED
+FINALS_REMEMBERED_MAX = 100_000
+
+
+class Exposure:
+    """What the live orders of one (account, instrument) could still do.
+
+    `*_lots` are split by side and by whether an order may only reduce; `reserved_e8` is the notional at limit price of all that
+    may add.
+    """
+
+    __slots__ = ("buy_lots", "count", "reduce_buy_lots", "reduce_sell_lots", "reserved_e8", "sell_lots")
+
+    def __init__(self) -> None:
+        self.buy_lots = 0
+        self.sell_lots = 0
+        self.reduce_buy_lots = 0
+        self.reduce_sell_lots = 0
+        self.reserved_e8 = 0
+        self.count = 0
+
+    def shift(self, order: Order, lots: int) -> None:
+        """Count `lots` more (or, negative, fewer) of this order."""
+        if order.reduce_only:
+            if order.side > 0:
+                self.reduce_buy_lots += lots
+            else:
+                self.reduce_sell_lots += lots
+            return
+        if order.side > 0:
+            self.buy_lots += lots
+        else:
+            self.sell_lots += lots
+        self.reserved_e8 += lots * order.px_ticks * order.money_per_unit
+
+
+class Order:
+    """One order of ours: what was asked, and what is known of it."""
+
+    __slots__ = (
+        "account",
+        "cloid",
+        "counted_lots",
+        "exposure",
+        "filled_lots",
+        "generation",
+        "instrument",
+        "money_per_unit",
+        "oid",
+        "parent",
+        "pending_px_ticks",
+        "pending_sz_lots",
+        "prior_state",
+        "px_scale",
+        "px_ticks",
+        "quote",
+        "reason",
+        "reduce_only",
+        "sent_ns",
+        "side",
+        "state",
+        "strategy",
+        "sz_lots",
+        "sz_scale",
+        "tif",
+        "trigger",
+        "ended_ns",
+    )
+
+    def __init__(  # noqa: PLR0913 - an order has this many facts
+        self,
+        place: Place,
+        *,
+        account: str,
+        strategy: str,
+        exposure: Exposure,
+        scales: tuple[int, int, int],
+        sent_ns: int,
+        quote: str,
+    ) -> None:
+        self.account = account
+        self.strategy = strategy
+        self.exposure = exposure
+        self.px_scale, self.sz_scale, self.money_per_unit = scales
+        self.instrument = place.instrument
+        self.cloid = place.cloid
+        self.generation = 0
+        self.oid = 0
+        self.side: Side = place.side
+        self.px_ticks = place.px_ticks
+        self.sz_lots = place.sz_lots
+        self.tif: Tif = place.tif
+        self.reduce_only = place.reduce_only
+        self.trigger = place.trigger
+        self.parent = place.parent
+        self.quote = quote
+        self.filled_lots = 0
+        self.counted_lots = 0
+        self.pending_px_ticks = 0
+        self.pending_sz_lots = 0
+        self.state = OrderState.SENT
+        self.prior_state = OrderState.SENT
+        self.reason = ""
+        self.sent_ns = sent_ns
+        self.ended_ns = 0
+
+    @property
+    def remaining_lots(self) -> int:
+        """What is left to fill."""
+        return self.sz_lots - self.filled_lots
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the order may still do something: anything but a final state."""
+        return self.state < FINAL_FROM
+
+    @property
+    def px(self) -> float:
+        """The limit price."""
+        return self.px_ticks / self.px_scale
+
+    @property
+    def sz(self) -> float:
+        """The size asked for, in base units."""
+        return self.sz_lots / self.sz_scale
+
+    @property
+    def filled_sz(self) -> float:
+        """The size filled so far, in base units."""
+        return self.filled_lots / self.sz_scale
+
+    def count_lots(self, lots: int) -> None:
+        """Let the exposure count `lots` of this order from now on."""
+        delta = lots - self.counted_lots
+        if delta:
+            self.exposure.shift(self, delta)
+            self.counted_lots = lots
+
+
+class Orders:
+    """All orders of an engine: every live one, and the newest 100,000 that ended.
+
+    An order is known by (cloid, generation): it is found by its cloid, and an answer that names another generation than its
+    present one is not about what rests now. `ended` collects the orders that ended, for the driver to take away.
+    """
+
+    def __init__(self) -> None:
+        self._by_cloid: dict[str, Order] = {}
+        self._live: dict[tuple[str, str], dict[str, Order]] = {}
+        self._quotes: dict[tuple[str, str, str], Order] = {}
+        self._finals: deque[str] = deque()
+        self.anomalies: dict[tuple[str, str], int] = {}
+        self.ended: list[Order] = []
+
+    def add(self, order: Order) -> None:
+        """Take in an approved order: it counts from now on."""
+        self._by_cloid[order.cloid] = order
+        self.live(order.strategy, order.instrument)[order.cloid] = order
+        order.exposure.count += 1
+        order.count_lots(order.sz_lots)
+        if order.quote:
+            self._quotes[order.strategy, order.instrument, order.quote] = order
+
+    def get(self, cloid: str) -> Order | None:
+        """The order with this cloid, in its latest generation."""
+        return self._by_cloid.get(cloid)
+
+    def live(self, strategy: str, instrument: str) -> dict[str, Order]:
+        """The live orders of a strategy on an instrument, by cloid, oldest first."""
+        key = strategy, instrument
+        found = self._live.get(key)
+        if found is None:
+            found = self._live[key] = {}
+        return found
+
+    def quote(self, strategy: str, instrument: str, quote: str) -> Order | None:
+        """The live order of a named quote."""
+        order = self._quotes.get((strategy, instrument, quote))
+        return order if order is not None and order.state < FINAL_FROM else None
+
+    def all_live(self) -> Iterator[Order]:
+        """Every live order."""
+        for orders in self._live.values():
+            yield from orders.values()
+
+    def take_ended(self) -> list[Order]:
+        """The orders that ended since the last call."""
+        taken, self.ended = self.ended, []
+        return taken
+
+    def signal(self, order: Order, signal: Signal, ts_ns: int, reason: str = "") -> None:
+        """Move an order along its life; count the pairs that should not happen; settle its exposure when it ends."""
+        before = order.state
+        after = NEXT[before][signal]
+        if (before, signal) in ANOMALIES:
+            key = before.name, signal.name
+            self.anomalies[key] = self.anomalies.get(key, 0) + 1
+        order.state = after
+        if signal is Signal.CANCEL_SENT or signal is Signal.MODIFY_SENT:
+            order.prior_state = before
+        if reason:
+            order.reason = reason
+        if after >= FINAL_FROM:
+            if before < FINAL_FROM:
+                self._end(order, ts_ns)
+        elif before >= FINAL_FROM:
+            self._revive(order)
+
+    def fill(self, order: Order, sz_lots: int, ts_ns: int) -> None:
+        """Count a fill against the order."""
+        order.filled_lots += sz_lots
+        is_all = order.filled_lots >= order.sz_lots
+        if order.state < FINAL_FROM:
+            if order.filled_lots > order.sz_lots:
+                self.anomalies["OVERFILL", ""] = self.anomalies.get(("OVERFILL", ""), 0) + 1
+            order.count_lots(max(0, order.counted_lots - sz_lots))
+        self.signal(order, Signal.FILL_ALL if is_all else Signal.FILL_PART, ts_ns)
+
+    def replace(self, order: Order, px_ticks: int, sz_lots: int) -> None:
+        """A modify went through: the order's next generation is what counts."""
+        order.count_lots(0)
+        order.generation += 1
+        order.px_ticks = px_ticks
+        order.sz_lots = order.filled_lots + sz_lots
+        order.pending_px_ticks = order.pending_sz_lots = 0
+        if order.state < FINAL_FROM:
+            order.count_lots(sz_lots)
+
+    def discard(self, order: Order) -> None:
+        """Forget an order that was approved but never sent."""
+        self._end(order, order.sent_ns)
+        self.ended.pop()
+        self._finals.pop()
+        del self._by_cloid[order.cloid]
+
+    def undo(self, order: Order) -> None:
+        """Take back a cancel or modify that was approved but never sent."""
+        if order.state is OrderState.CANCELING or order.state is OrderState.MODIFYING:
+            order.state = order.prior_state
+            order.pending_px_ticks = order.pending_sz_lots = 0
+            order.count_lots(order.remaining_lots)
+
+    def _end(self, order: Order, ts_ns: int) -> None:
+        order.ended_ns = ts_ns
+        order.count_lots(0)
+        order.exposure.count -= 1
+        self._live[order.strategy, order.instrument].pop(order.cloid, None)
+        if order.quote:
+            key = order.strategy, order.instrument, order.quote
+            if self._quotes.get(key) is order:
+                del self._quotes[key]
+        self.ended.append(order)
+        self._finals.append(order.cloid)
+        if len(self._finals) > FINALS_REMEMBERED_MAX:
+            self._forget(self._finals.popleft())
+
+    def _forget(self, cloid: str) -> None:
+        order = self._by_cloid.get(cloid)
+        if order is not None and order.state >= FINAL_FROM:
+            del self._by_cloid[cloid]
+
+    def _revive(self, order: Order) -> None:
+        """A final order showed life: it counts again at its worst until it is settled."""
+        self.live(order.strategy, order.instrument)[order.cloid] = order
+        order.exposure.count += 1
+        order.count_lots(order.remaining_lots)

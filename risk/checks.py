@@ -1,0 +1,196 @@
+"""The checks of an order that adds risk: each a name and a pure function of one proposal.
+
+A check returns None, or (limit, measured) as it would be told to a person. Worst cases count: what rests, what is in flight and
+what is unknown is taken as filled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from engine.model.units import MONEY_SCALE
+from engine.state.accounts import Account
+from engine.state.market import Market
+from engine.state.orders import Exposure
+from engine.state.positions import Position
+from risk.limits import Limits
+from risk.margin import initial_margin_e8, tier_leverage_max
+
+Failure = tuple[str, str] | None
+
+
+class Proposal:
+    """One order on the grid, with what it is judged against. `extra_lots` is what it adds to what already counts."""
+
+    __slots__ = (
+        "account",
+        "exposure",
+        "extra_lots",
+        "halted",
+        "limits",
+        "mark_ticks2",
+        "market",
+        "notional_e8",
+        "now_ns",
+        "position",
+        "px_ticks",
+        "side",
+        "sz_lots",
+    )
+
+    def __init__(  # noqa: PLR0913 - what a check may need
+        self,
+        market: Market,
+        account: Account,
+        limits: Limits,
+        side: int,
+        px_ticks: int,
+        sz_lots: int,
+        extra_lots: int,
+        now_ns: int,
+        halted: str,
+    ) -> None:
+        self.market = market
+        self.account = account
+        self.limits = limits
+        self.side = side
+        self.px_ticks = px_ticks
+        self.sz_lots = sz_lots
+        self.extra_lots = extra_lots
+        self.now_ns = now_ns
+        self.halted = halted
+        instrument = market.instrument.id
+        self.position: Position = account.position(instrument)
+        self.exposure: Exposure = account.exposure(instrument)
+        self.mark_ticks2 = market.mark_ticks2()
+        self.notional_e8 = px_ticks * sz_lots * market.money_per_unit
+
+    def worst_lots(self) -> int:
+        """The position on this order's side if everything that may add on that side is filled."""
+        if self.side > 0:
+            return self.position.lots + self.exposure.buy_lots + self.extra_lots
+        return self.exposure.sell_lots + self.extra_lots - self.position.lots
+
+    def worst_notional_e8(self) -> int:
+        """`worst_lots` at the mark."""
+        return max(0, self.worst_lots()) * self.mark_ticks2 * self.market.money_per_unit // 2
+
+
+def _money(amount_e8: int) -> str:
+    return f"{amount_e8 / MONEY_SCALE:.2f}"
+
+
+def halted(p: Proposal) -> Failure:
+    """Nothing new while the operator or a guard has halted trading."""
+    return ("not halted", p.halted) if p.halted else None
+
+
+def stream_ready(p: Proposal) -> Failure:
+    """Nothing new on data or an account that is down, stale, gapped or not yet merged."""
+    blocked = p.market.blocked or p.account.blocked
+    return ("every stream ready", ", ".join(sorted(blocked))) if blocked else None
+
+
+def stale_data(p: Proposal) -> Failure:
+    """Nothing new priced from data older than the limit."""
+    age_ns = p.now_ns - p.market.heard_ns()
+    if age_ns <= p.limits.data_age_ns_max:
+        return None
+    return f"{p.limits.data_age_ns_max // 1_000_000} ms", f"{age_ns // 1_000_000} ms"
+
+
+def no_price(p: Proposal) -> Failure:
+    """Nothing new without a mark price."""
+    return None if p.mark_ticks2 else ("a mark price", "none")
+
+
+def delisted(p: Proposal) -> Failure:
+    """Nothing new on a delisted instrument."""
+    return ("listed", "delisted") if p.market.instrument.is_delisted else None
+
+
+def min_notional(p: Proposal) -> Failure:
+    """The venue's least order value; an order that closes the whole position never comes here."""
+    least_e8 = p.market.instrument.min_notional_e8
+    if p.notional_e8 >= least_e8:
+        return None
+    return _money(least_e8), _money(p.notional_e8)
+
+
+def open_interest_cap(p: Proposal) -> Failure:
+    """The venue takes no new position while open interest is at its cap."""
+    return ("below the open-interest cap", "at the cap") if p.market.is_capped else None
+
+
+def price_distance(p: Proposal) -> Failure:
+    """A price far from the mark is more likely a mistake than a wish."""
+    most = p.limits.price_distance_max
+    distance = abs(2 * p.px_ticks - p.mark_ticks2)
+    if not most or distance <= most * p.mark_ticks2:
+        return None
+    return f"{most:.2%} from mark", f"{distance / p.mark_ticks2:.2%}"
+
+
+def order_notional(p: Proposal) -> Failure:
+    """The operator's largest order."""
+    most_e8 = p.limits.order_notional_max_e8
+    if not most_e8 or p.notional_e8 <= most_e8:
+        return None
+    return _money(most_e8), _money(p.notional_e8)
+
+
+def position_notional(p: Proposal) -> Failure:
+    """The operator's largest position on one instrument, worst case."""
+    most_e8 = p.limits.position_notional_max_e8
+    if not most_e8:
+        return None
+    worst_e8 = p.worst_notional_e8()
+    return None if worst_e8 <= most_e8 else (_money(most_e8), _money(worst_e8))
+
+
+def open_orders(p: Proposal) -> Failure:
+    """The number of live orders on the account."""
+    most = p.limits.open_orders_max
+    count = 0
+    for exposure in p.account.exposures.values():
+        count += exposure.count
+    return None if not most or count < most else (str(most), str(count + 1))
+
+
+def leverage(p: Proposal) -> Failure:
+    """The leverage in force against the operator's limit and the margin tier of the worst-case position."""
+    used = p.account.leverage_of(p.market.instrument.id)
+    if p.limits.leverage_max and used > p.limits.leverage_max:
+        return str(p.limits.leverage_max), str(used)
+    tiers = p.market.instrument.margin_tiers
+    if len(tiers) == 1:
+        allowed = tiers[0].leverage_max
+    else:
+        allowed = tier_leverage_max(p.market.instrument, p.worst_notional_e8())
+    return None if used <= allowed else (f"{allowed} at this size", str(used))
+
+
+def free_margin(p: Proposal) -> Failure:
+    """Initial margin of what the order adds, against the equity nothing else needs."""
+    added_e8 = p.px_ticks * p.extra_lots * p.market.money_per_unit
+    needed_e8 = initial_margin_e8(added_e8, p.account.leverage_of(p.market.instrument.id))
+    free_e8 = p.account.free_margin_e8()
+    return None if needed_e8 <= free_e8 else (_money(free_e8), _money(needed_e8))
+
+
+ADD_CHECKS: Final[tuple[tuple[str, Callable[[Proposal], Failure]], ...]] = (
+    ("halted", halted),
+    ("stream_ready", stream_ready),
+    ("no_price", no_price),
+    ("stale_data", stale_data),
+    ("delisted", delisted),
+    ("min_notional", min_notional),
+    ("open_interest_cap", open_interest_cap),
+    ("price_distance", price_distance),
+    ("order_notional", order_notional),
+    ("position_notional", position_notional),
+    ("open_orders", open_orders),
+    ("leverage", leverage),
+    ("free_margin", free_margin),
+)

@@ -1,0 +1,1 @@
+"""What decides: the strategy interface, the registry, and the strategies that ship with perpd."""

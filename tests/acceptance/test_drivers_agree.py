@@ -1,0 +1,100 @@
+"""The chunked driver only skips: on random tapes it gives what the reference driver gives, to the last event a strategy saw."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backtests.models.fees import StaticFees
+from backtests.models.latency import FixedLatency
+from backtests.record import Recorder
+from backtests.simulate import Driver, Simulation, simulate
+from backtests.tape import StreamKind, Tape
+from engine.core import AccountSetup, StrategySetup
+from engine.model.units import NS_PER_MS
+from tests.acceptance.random_market import Restless, random_tape
+
+TAPES = 2_000
+BATCH = 100
+LATENCIES_MS = ((0, 0, 0), (0, 1, 0), (2, 3, 1), (150, 150, 50))
+
+
+def strategies(tape: Tape, seed: int) -> tuple[StrategySetup, ...]:
+    """One or two strategies on every instrument whose data has the same kinds."""
+    kinds = {
+        where: {str(s.kind) for s in tape.streams if s.instrument.id == where and s.n}
+        for where in tape.instruments
+    }
+    names: list[StrategySetup] = []
+    for k in range(1 + seed % 2):
+        for where, held in kinds.items():
+            wanted = tuple(kind for kind in ("quote", "trade", "book", "bar") if kind in held)
+            if "trade" in held and seed % 3 == 0:
+                wanted = (*wanted, "built")
+            rate = (0.04, 0.15, 0.4)[seed % 3]
+            params = Restless.Params(seed=seed + 7 * k, kinds=wanted, rate=rate)
+            names.append(StrategySetup(f"s{k}{where}", Restless(params), "main", (where,)))
+    return tuple(names)
+
+
+def run(seed: int, driver: Driver) -> dict[str, Any]:
+    """Everything that came out of one run."""
+    tape = random_tape(seed)
+    feed_ms, order_ms, report_ms = LATENCIES_MS[seed % len(LATENCIES_MS)]
+    recorder = Recorder()
+    setups = strategies(tape, seed)
+    sim = Simulation(
+        tape=tape,
+        strategies=setups,
+        accounts=(AccountSetup("main", "hl", {where: 5 for where in tape.instruments}),),
+        balances_e8={"main": 20_000 * 10**8},
+        fees=StaticFees(),
+        latency=FixedLatency(order_ms * NS_PER_MS, report_ms * NS_PER_MS),
+        feed_delay_ns=feed_ms * NS_PER_MS,
+    )
+    outcome = simulate(sim, driver, watcher=recorder)
+    recorder.drain(outcome.session)
+    account = outcome.engine.accounts["main"]
+    return {
+        "saw": {item.name: item.strategy.saw for item in setups if item.strategy.name in outcome.engine.runners and hasattr(item.strategy, "saw")},
+        "fills": [repr(item) for item in recorder.bookings],
+        "orders": [
+            (order.cloid, order.state.name, order.filled_lots, order.reason, order.ended_ns)
+            for order in recorder.orders
+        ],
+        "refusals": outcome.engine.refusals,
+        "cash": account.cash_e8,
+        "equity": (account.equity_e8(), outcome.exchange.equity_e8("main")),
+        "funding": account.funding_e8,
+    }
+
+
+@pytest.mark.parametrize("first", range(0, TAPES, BATCH))
+def test_both_drivers_give_the_same_run_on_random_tapes(first: int) -> None:
+    """Orders, fills, cash, refusals and the repr of every event seen are equal, and the engine's equity is the exchange's."""
+    fills = 0
+    for seed in range(first, first + BATCH):
+        if not random_tape(seed).streams:
+            continue
+        expected = run(seed, "reference")
+        actual = run(seed, "chunked")
+        for key, value in expected.items():
+            assert value == actual[key], f"seed {seed}: {key} differs"
+        ours, theirs = expected["equity"]
+        assert ours == theirs, f"seed {seed}"
+        fills += len(expected["fills"])
+
+    assert fills > 0
+
+
+def test_the_random_tapes_have_long_runs_of_equal_stamps() -> None:
+    """Runs of more than 1,000 equal stamps are among them, because a search that loses one needs such a run to show it."""
+    longest = 0
+    for stream in random_tape(40).streams:
+        if stream.kind in (StreamKind.QUOTE, StreamKind.TRADE, StreamKind.BOOK):
+            _, counts = np.unique(stream.column("ts_venue_ns"), return_counts=True)
+            longest = max(longest, int(counts.max()))
+
+    assert longest > 1_000
