@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +18,38 @@ from backtests.report.result import RunResult, StrategyTotals
 from backtests.simulate import Driver, Outcome, Simulation, simulate
 from backtests.tape import Stream, StreamKind, Tape
 from engine.config import BacktestConfig, Config, LatencyConfig, LoadedConfig, check_symbols, resolve_strategies
-from engine.core import AccountSetup, StrategySetup
+from engine.core import AccountSetup, Engine, EngineSetup, StrategySetup
+from engine.drive.recorded import run_meta
+from engine.drive.replay import journaled_step
 from engine.drive.seams import wall_seconds
-from engine.errors import ConfigError
+from engine.errors import ConfigError, UsageError
+from engine.journal import JournalWriter
 from engine.model.units import NS_PER_MS, PPB, Side, money_e8
+from engine.routes import Effects
 
 Progress = Callable[[float, str], None]
 _BPS = 10_000
 
 
 def run_backtest(
-    loaded: LoadedConfig, *, driver: str | None = None, progress: Progress | None = None
+    loaded: LoadedConfig,
+    *,
+    driver: str | None = None,
+    progress: Progress | None = None,
+    journal_dir: Path | None = None,
 ) -> RunResult:
     """Run the config's backtest to the end of its data.
 
-    `driver` overrides the config's. `progress` is told the fraction done and where it is. Raises ConfigError or DataError.
+    `driver` overrides the config's. `progress` is told the fraction done and where it is. With `journal_dir` every event and
+    effect is recorded there, which takes the reference driver. Raises ConfigError, DataError or JournalError.
     """
     sim = simulation(loaded)
     settings = _settings(loaded)
     chosen = _driver(driver or settings.driver)
+    if journal_dir is not None:
+        if driver == "chunked":
+            raise UsageError("--journal: a journaled run takes the reference driver, not chunked")
+        chosen = "reference"
     recorder = Recorder()
     start_ns, end_ns = sim.tape.start_ns, sim.tape.end_ns
     span_ns = max(1, end_ns - start_ns)
@@ -45,17 +60,30 @@ def run_backtest(
             progress(min(1.0, (ts_ns - start_ns) / span_ns), f"{session.events:,} events")
 
     began = wall_seconds()
-    outcome = simulate(sim, chosen, watcher=recorder, progress=tell)
+    if journal_dir is None:
+        outcome = simulate(sim, chosen, watcher=recorder, progress=tell)
+    else:
+        with JournalWriter(journal_dir) as writer:
+            journal = partial(_journaled, loaded, writer)
+            outcome = simulate(sim, chosen, watcher=recorder, progress=tell, journal=journal)
     recorder.drain(outcome.session)
     elapsed = wall_seconds() - began
     return result_of(loaded, sim, outcome, recorder, chosen, elapsed)
+
+
+def _journaled(
+    loaded: LoadedConfig, writer: JournalWriter, setup: EngineSetup, engine: Engine
+) -> Callable[[Any], Effects]:
+    writer.append_meta(run_meta(loaded, setup))
+    return partial(journaled_step, engine, writer)
 
 
 def simulation(loaded: LoadedConfig) -> Simulation:
     """The config's backtest, put together but not run."""
     config, settings = loaded.config, _settings(loaded)
     tape = open_tapes([loaded.base_dir / folder for folder in settings.folders])
-    tape = tape.select(start_ns=settings.start_ns, end_ns=settings.end_ns)
+    start_ns = settings.start_ns if settings.start_ns is not None else _first_price_ns(tape)
+    tape = tape.select(start_ns=start_ns, end_ns=settings.end_ns)
     if settings.funding == "none":
         tape = tape.select(kinds=[kind for kind in StreamKind if kind is not StreamKind.FUNDING])
     known = sorted(tape.instruments)
@@ -79,6 +107,12 @@ def simulation(loaded: LoadedConfig) -> Simulation:
         queue=None if settings.queue == "auto" else settings.queue,
         half_spread_ppb=round(settings.half_spread_bps * PPB / _BPS),
     )
+
+
+def _first_price_ns(tape: Tape) -> int | None:
+    """Where prices begin: a funding history often begins years before."""
+    priced = [stream for stream in tape.streams if stream.kind is not StreamKind.FUNDING and stream.n]
+    return min((int(stream.window("ts_local_ns", 0, 1)[0]) for stream in priced), default=None)
 
 
 def strategy_setups(loaded: LoadedConfig, known: list[str]) -> tuple[StrategySetup, ...]:
@@ -126,7 +160,8 @@ def result_of(  # noqa: PLR0913 - a result tells all of this
         refusals[check] = refusals.get(check, 0) + count
     rejects: dict[str, int] = {}
     for (_, reason), count in sorted(engine.account_book.rejects.items()):
-        rejects[reason] = rejects.get(reason, 0) + count
+        kind = _reason(reason)
+        rejects[kind] = rejects.get(kind, 0) + count
     return RunResult(
         name=loaded.path.stem,
         mode="backtest",
@@ -138,6 +173,7 @@ def result_of(  # noqa: PLR0913 - a result tells all of this
         starting_equity_e8=sum(sim.balances_e8.values()),
         final_equity_e8=sum(account.equity_e8() for account in engine.accounts.values()),
         liquidations=0,
+        instruments=tuple(market.instrument for market in engine.markets.values()),
         fills=fill_rows(recorder.bookings),
         orders=order_rows(recorder.orders, list(engine.orders.all_live())),
         cancels=sum(recorder.cancels.values()),
@@ -179,11 +215,7 @@ def _totals(name: str, outcome: Outcome, recorder: Recorder) -> StrategyTotals:
         orders=len(orders),
         cancels=sum(order.state.name == "CANCELED" for order in orders),
         refusals={check: n for (owner, check), n in sorted(engine.refusals.items()) if owner == name},
-        rejects={
-            reason: n
-            for (owner, reason), n in sorted(engine.account_book.rejects.items())
-            if owner == name
-        },
+        rejects=_rejects_of(name, engine),
         realised_e8=realised,
         unrealised_e8=unrealised,
         fees_e8=fees,
@@ -191,6 +223,20 @@ def _totals(name: str, outcome: Outcome, recorder: Recorder) -> StrategyTotals:
         net_e8=realised + unrealised - fees - funding,
         volume_e8=volume,
     )
+
+
+def _rejects_of(name: str, engine: Engine) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for (owner, reason), count in sorted(engine.account_book.rejects.items()):
+        if owner == name:
+            kind = _reason(reason)
+            found[kind] = found.get(kind, 0) + count
+    return found
+
+
+def _reason(text: str) -> str:
+    """A venue's words without the prices of the moment, so that alike rejects count together."""
+    return _BBO.sub("", text)
 
 
 def assumptions(sim: Simulation, outcome: Outcome) -> list[str]:
@@ -206,7 +252,8 @@ def assumptions(sim: Simulation, outcome: Outcome) -> list[str]:
             (kind for kind in (StreamKind.BOOK, StreamKind.QUOTE, StreamKind.TRADE) if kind in held),
             StreamKind.BAR,
         )
-        said.append(f"{where}: orders are matched against recorded {source} rows; {_QUEUE_WORDS[rule]}")
+        words = _BAR_WORDS if source is StreamKind.BAR else _QUEUE_WORDS[rule]
+        said.append(f"{where}: orders are matched against recorded {source} rows; {words}")
         if source in (StreamKind.TRADE, StreamKind.BAR):
             bps = sim.half_spread_ppb * _BPS / PPB
             said.append(
@@ -224,6 +271,8 @@ def assumptions(sim: Simulation, outcome: Outcome) -> list[str]:
     return said
 
 
+_BBO = re.compile(r", bbo was \S+@\S+\.?")
+_BAR_WORDS = "a resting order fills when a bar trades through its price"
 _QUEUE_WORDS = {
     "trades": "a resting order fills when trades reach it after the size displayed ahead of it",
     "cross": "a resting order fills when the opposite best price reaches it (no trades in the data)",

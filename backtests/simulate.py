@@ -23,10 +23,13 @@ from engine.core import AccountSetup, Engine, EngineSetup, StrategySetup
 from engine.budget import BudgetLimits
 from engine.errors import DataError
 from engine.model.events import AccountOpened, EngineStarted, EngineStopping, Event
+from engine.routes import Effects
 from risk.limits import Limits
 from strategies.api import Bars, Books, Quotes, Trades
 
 Driver = Literal["reference", "chunked"]
+# Given a run's setup and its engine, the step that journals every event and its effects.
+Journal = Callable[[EngineSetup, Engine], Callable[[Event], Effects]]
 HALF_SPREAD_PPB: Final = 50_000
 _TICKS: Final = (StreamKind.BOOK, StreamKind.QUOTE, StreamKind.TRADE)
 
@@ -66,8 +69,12 @@ def simulate(
     *,
     watcher: Watcher | None = None,
     progress: Callable[[int, Session], None] | None = None,
+    journal: Journal | None = None,
 ) -> Outcome:
-    """Run to the end of the tape. Raises DataError when the tape lacks what a strategy subscribed to."""
+    """Run to the end of the tape; a journaled run needs the reference driver.
+
+    Raises DataError when the tape lacks what a strategy subscribed to.
+    """
     used = sorted({where for item in sim.strategies for where in item.instruments})
     tape = sim.tape.select(instruments=used)
     built = bars_to_build(tape, sim.strategies)
@@ -75,16 +82,15 @@ def simulate(
     venue = [stream for stream in tape.streams if stream.n and is_matched(stream, tape)]
     if not feed:
         raise DataError(f"tape holds no rows of {', '.join(used)} in the span asked for")
-    engine = Engine(
-        EngineSetup(
-            instruments=tuple(tape.instruments[where] for where in used),
-            accounts=sim.accounts,
-            strategies=sim.strategies,
-            limits=sim.limits,
-            budget=sim.budget,
-            bars_from_trades=frozenset(built),
-        )
+    setup = EngineSetup(
+        instruments=tuple(tape.instruments[where] for where in used),
+        accounts=sim.accounts,
+        strategies=sim.strategies,
+        limits=sim.limits,
+        budget=sim.budget,
+        bars_from_trades=frozenset(built),
     )
+    engine = Engine(setup)
     queue = {where: sim.queue or _queue(tape, where) for where in used}
     exchange = SimulatedExchange(
         [tape.instruments[where] for where in used],
@@ -97,7 +103,8 @@ def simulate(
         report_ns=sim.latency.report_ns,
         synthetic_half_spread_ppb=sim.half_spread_ppb,
     )
-    session = Session(engine, exchange, sim.latency, watcher)
+    step = None if journal is None else journal(setup, engine)
+    session = Session(engine, exchange, sim.latency, watcher, step)
     start_ns = min(int(stream.window("ts_local_ns", 0, 1)[0]) for stream in feed) + sim.feed_delay_ns
     for event in _opening(sim, start_ns):
         _step(session, event)
@@ -124,7 +131,7 @@ def _opening(sim: Simulation, start_ns: int) -> Iterable[Event]:
 
 
 def _step(session: Session, event: Event) -> None:
-    effects = session.engine.step(event)
+    effects = session.step(event)
     if effects:
         session.perform(effects, event.ts_local_ns)
 

@@ -1,13 +1,15 @@
 """How the venue's answers change orders, positions and the ledger.
 
-A fill is sufficient evidence that its order lived. Reports of an earlier generation move nothing, except that a fill is always
-booked. A fill with an unknown cloid belongs to `external`: it moves the account, and no strategy.
+A fill is sufficient evidence that its order lived. Reports of an earlier generation move nothing,
+except that a fill is always booked; news of the generation that a modify in flight would make
+proves that the modify went through. A fill with an unknown cloid belongs to `external`: it moves
+the account, and no strategy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from engine.model.events import (
     AccountEvent,
@@ -26,7 +28,7 @@ from engine.model.events import (
     OrderUnclear,
     Transfer,
 )
-from engine.model.orders import Signal
+from engine.model.orders import OrderState, Signal
 from engine.state.accounts import EXTERNAL, Account
 from engine.state.market import Market
 from engine.state.orders import Order, Orders
@@ -34,10 +36,29 @@ from engine.submission import Planner
 
 Applied = tuple[str, bool]
 NOBODY: Applied = ("", False)
+REASONS_MAX: Final = 1_000
+ACCOUNT_EVENTS: Final = (
+    AccountOpened,
+    CancelRejected,
+    FundingPaid,
+    LeverageSet,
+    ModifyRejected,
+    OrderAccepted,
+    OrderCanceled,
+    OrderFilled,
+    OrderRejected,
+    OrderReplaced,
+    OrderTriggered,
+    OrderUnclear,
+    Transfer,
+)
 
 
 class Booking(NamedTuple):
-    """A fill as it was booked: who owns it, what it realised there (gross, 1e-8), and that owner's position after it."""
+    """A fill as it was booked: its owner, what it realised there, and that position after it.
+
+    Realised is gross, in 1e-8.
+    """
 
     fill: OrderFilled
     owner: str
@@ -88,29 +109,38 @@ class AccountBook:
         taken, self.bookings = self.bookings, []
         return taken
 
-    # -- orders -----------------------------------------------------------------------------------------
+    # -- orders ------------------------------------------------------------------------------------
 
-    def _current(self, event: OrderEvent) -> Order | None:
-        """The order an answer is about, if it is about its present generation."""
+    def _stray(self, what: str) -> Applied:
+        self.strays[what] = self.strays.get(what, 0) + 1
+        return NOBODY
+
+    def _alive(self, event: OrderEvent) -> Order | None:
+        """The order an answer is about, if it is about its present generation.
+
+        News of the next one proves a modify in flight: it is taken as done.
+        """
         order = self._orders.get(event.cloid)
-        if order is None or order.generation != event.generation:
-            kind = type(event).__name__
-            self.strays[kind] = self.strays.get(kind, 0) + 1
-            return None
-        return order
-
-    def _signal(self, event: OrderEvent, signal: Signal, reason: str = "") -> Applied:
-        order = self._current(event)
         if order is None:
-            return NOBODY
-        self._orders.signal(order, signal, event.ts_local_ns, reason)
+            return None
+        if order.pending_sz_lots and event.generation == order.generation + 1:
+            self._orders.replace(
+                order, order.pending_px_ticks, order.pending_sz_lots, event.ts_local_ns
+            )
+        return order if event.generation == order.generation else None
+
+    def _signal(self, event: OrderEvent, signal: Signal) -> Applied:
+        order = self._alive(event)
+        if order is None:
+            return self._stray(type(event).__name__)
+        self._orders.signal(order, signal, event.ts_local_ns)
         return order.strategy, False
 
     def _accepted(self, event: OrderAccepted, account: Account) -> Applied:
         del account
-        order = self._current(event)
+        order = self._alive(event)
         if order is None:
-            return NOBODY
+            return self._stray("OrderAccepted")
         order.oid = event.oid or order.oid
         waits = order.trigger is not None
         self._orders.signal(order, Signal.WAIT if waits else Signal.ACCEPT, event.ts_local_ns)
@@ -118,58 +148,76 @@ class AccountBook:
 
     def _rejected(self, event: OrderRejected, account: Account) -> Applied:
         del account
-        applied = self._signal(event, Signal.REJECT, event.reason)
-        key = applied[0], event.reason
+        order = self._orders.get(event.cloid)
+        if order is None or event.generation != order.generation:
+            return self._stray("OrderRejected")
+        self._orders.signal(order, Signal.REJECT, event.ts_local_ns, event.reason)
+        key = order.strategy, event.reason
+        if key not in self.rejects and len(self.rejects) >= REASONS_MAX:
+            key = order.strategy, "other"
         self.rejects[key] = self.rejects.get(key, 0) + 1
-        return applied
+        return order.strategy, False
 
     def _canceled(self, event: OrderCanceled, account: Account) -> Applied:
         del account
-        return self._signal(event, Signal.CANCELED, event.reason)
+        order = self._alive(event)
+        if order is None:
+            return self._stray("OrderCanceled")
+        self._orders.cancel_old(order, event.ts_local_ns, event.reason)
+        return order.strategy, False
 
     def _triggered(self, event: OrderTriggered, account: Account) -> Applied:
         del account
         return self._signal(event, Signal.TRIGGER)
 
     def _cancel_rejected(self, event: CancelRejected, account: Account) -> Applied:
+        """Whatever generation the cancel named: the order may have been replaced since."""
         del account
         order = self._orders.get(event.cloid)
-        if order is not None and not order.is_live:
-            return order.strategy, False
-        return self._signal(event, Signal.CANCEL_REJECT)
+        if order is None:
+            return self._stray("CancelRejected")
+        if order.is_live and (
+            order.state is OrderState.CANCELING or event.generation == order.generation
+        ):
+            self._orders.signal(order, Signal.CANCEL_REJECT, event.ts_local_ns)
+        return order.strategy, False
 
     def _modify_rejected(self, event: ModifyRejected, account: Account) -> Applied:
         """A refused modify names the generation it would have made."""
         del account
         order = self._orders.get(event.cloid)
-        if order is None:
-            return NOBODY
-        self._orders.signal(order, Signal.MODIFY_REJECT, event.ts_local_ns)
-        if order.is_live:
-            order.count_lots(max(order.counted_lots, order.remaining_lots))
+        if order is None or event.generation != order.generation + 1:
+            return self._stray("ModifyRejected")
+        self._orders.reject_modify(order, event.ts_local_ns)
         return order.strategy, False
 
     def _replaced(self, event: OrderReplaced, account: Account) -> Applied:
+        """News of the new generation may have come first: then only its venue id is still news."""
         del account
         order = self._orders.get(event.cloid)
-        if order is None or event.generation != order.generation + 1:
-            self.strays["OrderReplaced"] = self.strays.get("OrderReplaced", 0) + 1
-            return NOBODY
-        self._orders.signal(order, Signal.REPLACED, event.ts_local_ns)
-        self._orders.replace(order, event.px_ticks, event.sz_lots)
-        order.oid = event.oid
+        if order is None or event.generation not in (order.generation, order.generation + 1):
+            return self._stray("OrderReplaced")
+        if event.generation > order.generation:
+            self._orders.replace(order, event.px_ticks, event.sz_lots, event.ts_local_ns)
+        order.oid = event.oid or order.oid
         return order.strategy, False
 
     def _unclear(self, event: OrderUnclear, account: Account) -> Applied:
+        """It names the order's generation, or the one that the modify in flight would make."""
         del account
-        return self._signal(event, Signal.UNCLEAR, event.detail)
+        order = self._orders.get(event.cloid)
+        is_modify = order is not None and order.pending_sz_lots > 0
+        if order is None or not 0 <= event.generation - order.generation <= is_modify:
+            return self._stray("OrderUnclear")
+        self._orders.signal(order, Signal.UNCLEAR, event.ts_local_ns, event.detail)
+        return order.strategy, False
 
-    # -- money ------------------------------------------------------------------------------------------
+    # -- money -------------------------------------------------------------------------------------
 
     def _filled(self, event: OrderFilled, account: Account) -> Applied:
         if not account.is_new_fill(event.instrument, event.trade_id, event.cloid):
-            self.strays["doubled fill"] = self.strays.get("doubled fill", 0) + 1
-            return NOBODY
+            return self._stray("doubled fill")
+        self._alive(event)
         order = self._orders.get(event.cloid)
         owner = EXTERNAL if order is None or event.is_liquidation else order.strategy
         lots, px_ticks, fee_e8 = event.sz_lots, event.px_ticks, event.fee_e8
@@ -181,17 +229,22 @@ class AccountBook:
         own = account.strategy_position(owner, event.instrument)
         own_realised_e8 = own.fill(side, px_ticks, lots, fee_e8)
         if order is not None:
-            self._orders.fill(order, lots, event.ts_local_ns)
+            self._orders.fill(order, lots, event.generation, event.ts_local_ns)
         notional_e8 = px_ticks * lots * position.money_per_unit
         self._planner.address(account.name).earn(notional_e8)
         self.bookings.append(Booking(event, owner, own_realised_e8, own.lots))
         return (owner, True) if order is not None else NOBODY
 
     def _funding(self, event: FundingPaid, account: Account) -> Applied:
-        """Cash moves by the account's payment; each strategy bears its share by its own position, `external` the rest."""
+        """Cash moves by the account's payment.
+
+        Each strategy bears its share by its own position, `external` the rest.
+        """
         amount_e8 = event.amount_e8
         account.cash_e8 -= amount_e8
         account.funding_e8 += amount_e8
+        if event.instrument not in self._markets:
+            return NOBODY
         account.position(event.instrument).funding_e8 += amount_e8
         left_e8 = amount_e8
         if event.sz_lots:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from engine.account_events import AccountBook
+from engine.account_events import ACCOUNT_EVENTS, AccountBook
 from engine.budget import BudgetLimits
 from engine.model.commands import Approved, Refused
 from engine.model.effects import Effect, Record, SetTimer
@@ -54,6 +54,7 @@ from strategies.api import Bars, Books, Funding, Quotes, Strategy, Trades
 
 _WARMUP_TIMER = "perpd:warmup"
 _CLOID_SPAN = 1 << 64
+_NO_ROUTES: dict[int, BarRoute] = {}
 
 
 class AccountSetup(msgspec.Struct, frozen=True):
@@ -90,7 +91,7 @@ class Engine:
 
     def __init__(self, setup: EngineSetup) -> None:
         self.setup = setup
-        self.active = Feed()
+        self.active = self._desk = Feed()
         self.orders = Orders()
         self.markets: dict[str, Market] = {}
         self.unknown: dict[str, int] = {}
@@ -124,7 +125,6 @@ class Engine:
         for entry in setup.strategies:
             self._seat(entry)
         self._control: dict[type, Callable[[Any], Effects]] = {
-            Bar: self._on_bar,
             EngineStarted: self._on_started,
             EngineStopping: self._on_stopping,
             TimerFired: self._on_timer,
@@ -134,6 +134,7 @@ class Engine:
             OpenInterestCaps: self._on_caps,
             InstrumentUpdated: self._on_instrument,
             BlockTime: lambda _: NOTHING,
+            **dict.fromkeys(ACCOUNT_EVENTS, self._on_account),
         }
 
     # -- the one door -----------------------------------------------------------------------------------
@@ -298,11 +299,12 @@ class Engine:
     # -- control events ---------------------------------------------------------------------------------
 
     def _control_step(self, event: Event) -> Effects:
-        control = Feed()
-        control.last = event
-        self.active = control
-        if isinstance(event, AccountEvent):
-            return self._on_account(event)
+        if type(event) is Bar:
+            route = self._bars.get(event.instrument, _NO_ROUTES).get(event.interval_ns)
+            return self._count_unknown(event) if route is None else route.run((event,))
+        desk = self._desk
+        desk.last = event
+        self.active = desk
         handler = self._control.get(type(event))
         return self._count_unknown(event) if handler is None else handler(event)
 
@@ -319,15 +321,6 @@ class Engine:
         key = refusal.strategy, refusal.check
         self.refusals[key] = self.refusals.get(key, 0) + 1
         return Record(refusal)
-
-    def _on_bar(self, bar: Bar) -> Effects:
-        route = self._bars.get(bar.instrument, {}).get(bar.interval_ns)
-        if route is not None:
-            return route.run((bar,))
-        market = self.markets.get(bar.instrument)
-        if market is None:
-            return self._count_unknown(bar)
-        return self._bar_route(bar.instrument, bar.interval_ns).run((bar,))
 
     def _on_account(self, event: AccountEvent) -> Effects:
         if event.account not in self.accounts:

@@ -1,7 +1,9 @@
 """From approved commands of one step to batches under the rate budget.
 
-Order: cancels, then reduces, then the rest; post-only orders apart from IOC and GTC, because the venue takes them in another
-phase of its block (protocol 7.6). A batch weighs 1 up to 39 commands. What the budget does not cover is refused, adds first:
+Order: cancels, then reduces, then the rest, and last the cancels of orders that this very step
+places. Post-only orders go apart from IOC and GTC, because the venue takes them in another phase of
+its block (protocol 7.6). A batch weighs 1 up to 39 commands. An entry and its protection are one
+batch of their own, whole or not at all. What the budget does not cover is refused, adds first:
 cancels and reduces may use the whole of it.
 """
 
@@ -20,46 +22,86 @@ from engine.model.commands import (
     Place,
     Refused,
     RiskClass,
+    UpdateLeverage,
 )
 from engine.model.effects import Effect, Record, Submit
-from engine.model.intents import AnyIntent, PlaceLimit
+from engine.model.intents import AnyIntent, CancelQuote, PlaceLimit
 from engine.model.units import Tif
-from engine.state.orders import Orders
+from engine.state.orders import Order, Orders
 
 BATCH_MAX: Final = 39
-_CANCEL, _REDUCE = RiskClass.CANCEL, RiskClass.REDUCE
+_WISHES: Final = (PlaceLimit, CancelQuote)
 
 
 def coalesce(intents: Sequence[AnyIntent]) -> Sequence[AnyIntent]:
-    """Of several wishes for one quote only the newest; everything else as it came."""
-    if len(intents) < 2:  # noqa: PLR2004 - one wish has no rival
+    """Of several wishes for one quote (a withdrawal is one) only the newest; the rest as is."""
+    if len(intents) < 2:
         return intents
     newest: dict[tuple[str, str], AnyIntent] = {}
     for intent in intents:
-        if type(intent) is PlaceLimit and intent.quote:
-            newest[intent.instrument, intent.quote] = intent
+        if type(intent) in _WISHES and intent.quote:  # type: ignore[union-attr]
+            newest[intent.instrument, intent.quote] = intent  # type: ignore[union-attr]
     if not newest:
         return intents
     return [
         intent
         for intent in intents
-        if not (type(intent) is PlaceLimit and intent.quote)
-        or newest[intent.instrument, intent.quote] is intent
+        if not (type(intent) in _WISHES and intent.quote)  # type: ignore[union-attr]
+        or newest[intent.instrument, intent.quote] is intent  # type: ignore[union-attr]
     ]
 
 
-def _kind(approved: Approved) -> tuple[int, str]:
-    """The place of a command in the step's order, and the kind of batch it goes into."""
-    command = approved.command
+def _kind(command: Command) -> str:
+    """The kind of batch a command goes into."""
     if type(command) is CancelOrder:
-        return 0, "cancel"
-    is_reduce = approved.risk_class is _REDUCE
+        return "cancel"
     if type(command) is Place:
-        is_post_only = command.tif is Tif.ALO and command.trigger is None
-        return (1 if is_reduce else 4), ("alo" if is_post_only else "order")
-    if type(command) is ModifyOrder:
-        return (2 if is_reduce else 5), "modify"
-    return 3, "leverage"
+        return "alo" if command.tif is Tif.ALO and command.trigger is None else "order"
+    return "modify" if type(command) is ModifyOrder else "leverage"
+
+
+class _Group:
+    """What may go out together: commands of one kind and account, or one bracket."""
+
+    __slots__ = ("account", "is_cancel", "items", "kind", "rank")
+
+    def __init__(self, kind: str, first: Approved, rank: int) -> None:
+        self.kind = kind
+        self.account = first.account
+        self.items = [first]
+        self.rank = rank
+        self.is_cancel = kind == "cancel"
+
+
+def _grouped(approved: Sequence[Approved]) -> list[_Group]:
+    """The groups of one step, in the order they go out.
+
+    Within a kind reduces go first; a kind with a reduce in it goes before one without. A cancel of
+    an order that this step places comes last, else it would reach the venue before the order.
+    """
+    placed = {item.command.cloid for item in approved if type(item.command) is Place}
+    parents = {item.command.parent for item in approved if type(item.command) is Place}
+    parents.discard("")
+    groups: dict[tuple[str, ...], _Group] = {}
+    for item in approved:
+        command = item.command
+        kind = _kind(command)
+        key: tuple[str, ...] = (kind, item.account)
+        rank = int(item.risk_class)
+        if type(command) is Place and (command.parent or command.cloid in parents):
+            kind, key = "bracket", ("bracket", command.parent or command.cloid)
+            rank = RiskClass.ADD
+        elif type(command) is ModifyOrder:
+            key = (kind, item.account, command.tif)
+        elif type(command) is CancelOrder and command.cloid in placed:
+            key, rank = ("late", item.account), RiskClass.ADD + 1
+        group = groups.get(key)
+        if group is None:
+            groups[key] = _Group(kind, item, rank)
+        else:
+            group.items.append(item)
+            group.rank = min(group.rank, rank)
+    return sorted(groups.values(), key=lambda group: group.rank)
 
 
 class Planner:
@@ -82,49 +124,89 @@ class Planner:
 
     def plan(self, approved: Sequence[Approved], now_ns: int) -> list[Effect]:
         """The effects that send what was approved, and a record of what the budget turned down."""
-        groups: dict[tuple[int, str, str, bool], list[Approved]] = {}
-        for item in approved:
-            rank, kind = _kind(item)
-            is_urgent = item.risk_class is not RiskClass.ADD
-            groups.setdefault((rank, kind, item.account, is_urgent), []).append(item)
         effects: list[Effect] = []
-        for key in sorted(groups) if len(groups) > 1 else groups:
-            _, kind, account, is_urgent = key
-            items = groups[key]
-            for start in range(0, len(items), BATCH_MAX):
-                self._send(items[start : start + BATCH_MAX], kind, account, is_urgent, now_ns, effects)
+        if len(approved) == 1:
+            item = approved[0]
+            group = _Group(_kind(item.command), item, item.risk_class)
+            is_urgent = item.risk_class is not RiskClass.ADD
+            self._in_batches(group, group.items, is_urgent, now_ns, effects)
+            return effects
+        for group in _grouped(approved):
+            if group.rank > RiskClass.ADD:
+                # What the budget has just turned down is gone, and needs no cancel.
+                group.items = [item for item in group.items if self._is_known(item)]
+            if group.kind == "bracket":
+                self._send_whole(group, now_ns, effects)
+            else:
+                self._send_all(group, now_ns, effects)
         return effects
 
-    def _send(  # noqa: PLR0913 - one batch and where it goes
+    def _is_known(self, item: Approved) -> bool:
+        command = item.command
+        return type(command) is CancelOrder and self._orders.get(command.cloid) is not None
+
+    def _send_all(self, group: _Group, now_ns: int, effects: list[Effect]) -> None:
+        """Everything of one kind, in batches; the budget is kept for what is urgent."""
+        items = group.items
+        urgent = [item for item in items if item.risk_class is not RiskClass.ADD]
+        others = [item for item in items if item.risk_class is RiskClass.ADD]
+        if urgent and others and len(items) <= BATCH_MAX:
+            left = self.address(group.account).left(is_cancel=False, is_urgent=False)
+            if left >= len(items) and self.ip.left(now_ns, is_urgent=False) >= 1:
+                self._send(group, urgent + others, now_ns, effects)
+                return
+        self._in_batches(group, urgent, True, now_ns, effects)  # noqa: FBT003
+        self._in_batches(group, others, False, now_ns, effects)  # noqa: FBT003
+
+    def _send_whole(self, group: _Group, now_ns: int, effects: list[Effect]) -> None:
+        """A bracket as one batch: an entry must not leave without its protection, nor it alone."""
+        is_urgent = group.items[0].risk_class is not RiskClass.ADD
+        ip_left = self.ip.left(now_ns, is_urgent=is_urgent)
+        left = self.address(group.account).left(is_cancel=False, is_urgent=is_urgent)
+        count = len(group.items)
+        if ip_left < 1:
+            self._refuse(group.items, "ip_budget", "1 weight left", str(ip_left), effects)
+        elif left < count:
+            limit = f"{count} actions left"
+            self._refuse(group.items, "address_budget", limit, str(left), effects)
+        else:
+            self._send(group, group.items, now_ns, effects)
+
+    def _in_batches(
         self,
-        items: list[Approved],
-        kind: str,
-        account: str,
-        is_urgent: bool,  # noqa: FBT001 - a key of the group
+        group: _Group,
+        items: Sequence[Approved],
+        is_urgent: bool,  # noqa: FBT001 - a fact of the items
         now_ns: int,
         effects: list[Effect],
     ) -> None:
-        address = self.address(account)
-        left = address.left(is_cancel=kind == "cancel", is_urgent=is_urgent)
-        ip_left = self.ip.left(now_ns, is_urgent=is_urgent)
-        if ip_left < 1:
-            self._refuse(items, "ip_budget", "1 weight left", str(ip_left), effects)
-            return
-        if len(items) > left:
-            kept = max(0, left)
-            turned_down = items[kept:]
-            items = items[:kept]
-            self._refuse(turned_down, "address_budget", "1 action left", str(left), effects)
-            if not items:
-                return
+        address = self.address(group.account)
+        for start in range(0, len(items), BATCH_MAX):
+            batch = items[start : start + BATCH_MAX]
+            ip_left = self.ip.left(now_ns, is_urgent=is_urgent)
+            if ip_left < 1:
+                self._refuse(batch, "ip_budget", "1 weight left", str(ip_left), effects)
+                continue
+            left = address.left(is_cancel=group.is_cancel, is_urgent=is_urgent)
+            if len(batch) > left:
+                kept = max(0, left)
+                limit = "1 action left"
+                self._refuse(batch[kept:], "address_budget", limit, str(kept), effects)
+                batch = batch[:kept]
+            if batch:
+                self._send(group, batch, now_ns, effects)
+
+    def _send(
+        self, group: _Group, items: Sequence[Approved], now_ns: int, effects: list[Effect]
+    ) -> None:
         commands: tuple[Command, ...] = tuple([item.command for item in items])
         self.ip.spend(now_ns, 1)
-        address.spend(len(items))
+        self.address(group.account).spend(len(items))
         self.batches += 1
         self.weight += 1
-        effects.append(Submit(Batch(account, kind, commands, 1, len(items))))
+        effects.append(Submit(Batch(group.account, group.kind, commands, 1, len(items))))
 
-    def _refuse(  # noqa: PLR0913 - the words of a refusal
+    def _refuse(
         self,
         items: Sequence[Approved],
         check: str,
@@ -132,19 +214,23 @@ class Planner:
         measured: str,
         effects: list[Effect],
     ) -> None:
+        """Record what is not sent, and take back that it counts."""
         for item in items:
             command = item.command
             cloid = ""
-            if isinstance(command, Place | CancelOrder | ModifyOrder):
+            if not isinstance(command, UpdateLeverage):
                 cloid = command.cloid
                 order = self._orders.get(cloid)
                 if order is not None:
-                    if isinstance(command, Place):
-                        self._orders.discard(order)
-                    else:
-                        self._orders.undo(order)
-            effects.append(
-                Record(
-                    Refused(item.strategy, command.instrument, cloid, check, limit, measured)
-                )
-            )
+                    _take_back(self._orders, order, command)
+            refusal = Refused(item.strategy, command.instrument, cloid, check, limit, measured)
+            effects.append(Record(refusal))
+
+
+def _take_back(orders: Orders, order: Order, command: Command) -> None:
+    if type(command) is Place:
+        orders.discard(order)
+    elif type(command) is ModifyOrder:
+        orders.undo_modify(order)
+    else:
+        orders.undo_cancel(order)

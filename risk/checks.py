@@ -1,7 +1,7 @@
 """The checks of an order that adds risk: each a name and a pure function of one proposal.
 
-A check returns None, or (limit, measured) as it would be told to a person. Worst cases count: what rests, what is in flight and
-what is unknown is taken as filled.
+A check returns None, or (limit, measured) as it would be told to a person. Worst cases count: what
+rests, what is in flight and what is unknown is taken as filled.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from engine.model.units import MONEY_SCALE
+from engine.model.units import MONEY_SCALE, NS_PER_MS
 from engine.state.accounts import Account
 from engine.state.market import Market
-from engine.state.orders import Exposure
+from engine.state.orders import Exposure, Order
 from engine.state.positions import Position
 from risk.limits import Limits
 from risk.margin import initial_margin_e8, tier_leverage_max
@@ -21,7 +21,11 @@ Failure = tuple[str, str] | None
 
 
 class Proposal:
-    """One order on the grid, with what it is judged against. `extra_lots` is what it adds to what already counts."""
+    """One order on the grid, with what it is judged against.
+
+    `replaced` is the order that a modify would move: what that already counts is not counted twice.
+    `extra_lots` is what the proposal adds to what already counts.
+    """
 
     __slots__ = (
         "account",
@@ -35,11 +39,12 @@ class Proposal:
         "now_ns",
         "position",
         "px_ticks",
+        "replaced",
         "side",
         "sz_lots",
     )
 
-    def __init__(  # noqa: PLR0913 - what a check may need
+    def __init__(  # noqa: PLR0913, PLR0917 - what a check may need
         self,
         market: Market,
         account: Account,
@@ -47,7 +52,7 @@ class Proposal:
         side: int,
         px_ticks: int,
         sz_lots: int,
-        extra_lots: int,
+        replaced: Order | None,
         now_ns: int,
         halted: str,
     ) -> None:
@@ -57,7 +62,10 @@ class Proposal:
         self.side = side
         self.px_ticks = px_ticks
         self.sz_lots = sz_lots
-        self.extra_lots = extra_lots
+        self.replaced = replaced
+        self.extra_lots = sz_lots
+        if replaced is not None:
+            self.extra_lots = max(0, sz_lots - replaced.counted_lots)
         self.now_ns = now_ns
         self.halted = halted
         instrument = market.instrument.id
@@ -67,14 +75,35 @@ class Proposal:
         self.notional_e8 = px_ticks * sz_lots * market.money_per_unit
 
     def worst_lots(self) -> int:
-        """The position on this order's side if everything that may add on that side is filled."""
+        """The position on this order's side if everything that may add on that side is filled.
+
+        Where the position is on the other side, what may only reduce it is filled first.
+        """
+        lots = self.side * self.position.lots
+        exposure = self.exposure
         if self.side > 0:
-            return self.position.lots + self.exposure.buy_lots + self.extra_lots
-        return self.exposure.sell_lots + self.extra_lots - self.position.lots
+            resting, reducing = exposure.buy_lots, exposure.reduce_buy_lots
+        else:
+            resting, reducing = exposure.sell_lots, exposure.reduce_sell_lots
+        if lots < 0:
+            lots = min(0, lots + reducing)
+        return lots + resting + self.extra_lots
 
     def worst_notional_e8(self) -> int:
         """`worst_lots` at the mark."""
         return max(0, self.worst_lots()) * self.mark_ticks2 * self.market.money_per_unit // 2
+
+    def added_e8(self) -> int:
+        """The notional, at the limit price, that asks for margin which nothing asks for yet.
+
+        What closes the position asks for none; a modify asks for what it needs beyond its order.
+        """
+        if self.replaced is not None:
+            reserved = self.replaced.counted_lots * self.replaced.counted_px_ticks
+            return max(0, self.notional_e8 - reserved * self.market.money_per_unit)
+        resting = self.exposure.buy_lots if self.side > 0 else self.exposure.sell_lots
+        closing = max(0, -self.side * self.position.lots - resting)
+        return self.px_ticks * max(0, self.sz_lots - closing) * self.market.money_per_unit
 
 
 def _money(amount_e8: int) -> str:
@@ -94,10 +123,11 @@ def stream_ready(p: Proposal) -> Failure:
 
 def stale_data(p: Proposal) -> Failure:
     """Nothing new priced from data older than the limit."""
+    most_ns = p.limits.data_age_ns_max
     age_ns = p.now_ns - p.market.heard_ns()
-    if age_ns <= p.limits.data_age_ns_max:
+    if not most_ns or age_ns <= most_ns:
         return None
-    return f"{p.limits.data_age_ns_max // 1_000_000} ms", f"{age_ns // 1_000_000} ms"
+    return f"{most_ns // NS_PER_MS} ms", f"{age_ns // NS_PER_MS} ms"
 
 
 def no_price(p: Proposal) -> Failure:
@@ -150,16 +180,18 @@ def position_notional(p: Proposal) -> Failure:
 
 
 def open_orders(p: Proposal) -> Failure:
-    """The number of live orders on the account."""
+    """The number of live orders on the account; a modify adds none."""
     most = p.limits.open_orders_max
+    if not most or p.replaced is not None:
+        return None
     count = 0
     for exposure in p.account.exposures.values():
         count += exposure.count
-    return None if not most or count < most else (str(most), str(count + 1))
+    return None if count < most else (str(most), str(count + 1))
 
 
 def leverage(p: Proposal) -> Failure:
-    """The leverage in force against the operator's limit and the margin tier of the worst-case position."""
+    """The leverage in force, against the operator's limit and the worst-case position's tier."""
     used = p.account.leverage_of(p.market.instrument.id)
     if p.limits.leverage_max and used > p.limits.leverage_max:
         return str(p.limits.leverage_max), str(used)
@@ -173,8 +205,7 @@ def leverage(p: Proposal) -> Failure:
 
 def free_margin(p: Proposal) -> Failure:
     """Initial margin of what the order adds, against the equity nothing else needs."""
-    added_e8 = p.px_ticks * p.extra_lots * p.market.money_per_unit
-    needed_e8 = initial_margin_e8(added_e8, p.account.leverage_of(p.market.instrument.id))
+    needed_e8 = initial_margin_e8(p.added_e8(), p.account.leverage_of(p.market.instrument.id))
     free_e8 = p.account.free_margin_e8()
     return None if needed_e8 <= free_e8 else (_money(free_e8), _money(needed_e8))
 

@@ -1,4 +1,4 @@
-"""The operator's own limits. The venue's limits come from its metadata and always hold beside these."""
+"""The operator's own limits. The venue's own come from its metadata and hold beside these."""
 
 from __future__ import annotations
 

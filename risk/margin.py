@@ -1,4 +1,4 @@
-"""Initial margin and the leverage a position's size allows, from the instrument's margin table (protocol 7.1)."""
+"""Initial margin, and the leverage a position's size allows by the margin table (protocol 7.1)."""
 
 from __future__ import annotations
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Final
 
 from engine.model.events import Bar
-from engine.model.units import Side
 from strategies.api import Bars, Intents, Params, Strategy, Subscription, Warmup, span_ns
 from strategies.indicators import Ema
 
@@ -37,23 +36,24 @@ class EmaCrossParams(Params, frozen=True):
 class _Trend:
     """The two averages of one instrument, and what was last asked for."""
 
-    __slots__ = ("fast", "is_up", "retries", "slow", "target_sz")
+    __slots__ = ("direction", "fast", "retries", "slow", "target_sz")
 
     def __init__(self, params: EmaCrossParams) -> None:
         self.fast = Ema(params.fast)
         self.slow = Ema(params.slow)
-        self.is_up = False
+        self.direction = 0
         self.target_sz = 0.0
         self.retries = 0
 
     def update(self, close: float) -> bool:
         """Take in a bar's close; whether the averages crossed at it."""
         distance = self.fast.update(close) - self.slow.update(close)
-        # Touching is not crossing: on a flat market nothing changes.
-        is_up = distance > 0 if distance else self.is_up
-        crossed = is_up is not self.is_up and self.slow.count > 1
-        self.is_up = is_up
-        return crossed
+        direction = (distance > 0) - (distance < 0)
+        # Touching is no crossing, and neither is the first direction there is.
+        if direction in (0, self.direction):
+            return False
+        was, self.direction = self.direction, direction
+        return was != 0
 
 
 class EmaCross(Strategy):
@@ -82,9 +82,9 @@ class EmaCross(Strategy):
         """At a crossing, ask for the new position; after it, see that it was reached."""
         trend = self._trends[bar.instrument]
         if trend.update(bar.close):
-            side = Side.BUY if trend.is_up else Side.SELL
-            holds = trend.is_up or self.params.allow_short
-            trend.target_sz = side * self.params.notional / bar.close if holds else 0.0
+            holds = trend.direction > 0 or self.params.allow_short
+            sz = self.params.notional / bar.close
+            trend.target_sz = trend.direction * sz if holds else 0.0
             trend.retries = RETRIES_MAX
         elif not trend.retries:
             return None

@@ -9,24 +9,37 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import Any, Final
 
+import numpy as np
+
 from backtests.drive.rows import BLOCK_ROWS, FOLDED
 from backtests.tape import Stream, StreamKind
 
 _KEPT_BLOCKS: Final = 4
-_SEARCHED: Final[dict[StreamKind, tuple[str, ...]]] = {
-    StreamKind.QUOTE: ("bid_ticks", "ask_ticks"),
-    StreamKind.BOOK: ("bid_ticks", "ask_ticks"),
-    StreamKind.TRADE: ("px_ticks",),
-    StreamKind.BAR: ("low_ticks", "high_ticks"),
-    StreamKind.CONTEXT: ("mark_px",),
-    StreamKind.FUNDING: (),
-}
+PART_ROWS: Final = 16
+NEVER_HIGH: Final = 1 << 62
 
 
 class Block:
-    """Rows `start`.. of a stream: their events, their stamps, and the columns that are searched."""
+    """Rows `start`.. of a stream: their events, their stamps, and the prices that the search for a touch reads.
 
-    __slots__ = ("columns", "events", "local_ns", "start", "venue_ns")
+    `low` is what reaches an own buy from above, `high` what reaches an own sell from below; `mark_low` and `mark_high` bound the
+    mark from both sides. `*_parts` are their extremes over 16 rows at a time. All in ticks.
+    """
+
+    __slots__ = (
+        "events",
+        "high",
+        "high_parts",
+        "local_ns",
+        "low",
+        "low_parts",
+        "mark_high",
+        "mark_high_parts",
+        "mark_low",
+        "mark_low_parts",
+        "start",
+        "venue_ns",
+    )
 
     def __init__(self, stream: Stream, start: int, feed_ns: int) -> None:
         stop = min(stream.n, start + BLOCK_ROWS)
@@ -34,7 +47,35 @@ class Block:
         self.events: list[Any] = list(FOLDED[stream.kind](stream, start, stop, feed_ns))
         self.venue_ns: list[int] = [event.ts_venue_ns for event in self.events]
         self.local_ns: list[int] = [event.ts_local_ns for event in self.events]
-        self.columns = [stream.window(name, start, stop) for name in _SEARCHED[stream.kind]]
+        low, high, mark_low, mark_high = _prices(stream, start, stop)
+        at = np.arange(0, stop - start, PART_ROWS)
+        self.low: list[int] = low.tolist()
+        self.high: list[int] = high.tolist()
+        self.mark_low: list[int] = mark_low.tolist()
+        self.mark_high: list[int] = mark_high.tolist()
+        self.low_parts: list[int] = np.minimum.reduceat(low, at).tolist()
+        self.high_parts: list[int] = np.maximum.reduceat(high, at).tolist()
+        self.mark_low_parts: list[int] = np.minimum.reduceat(mark_low, at).tolist()
+        self.mark_high_parts: list[int] = np.maximum.reduceat(mark_high, at).tolist()
+
+
+def _prices(stream: Stream, a: int, b: int) -> tuple[Any, Any, Any, Any]:
+    """(low, high, mark_low, mark_high) of rows a..b; a missing side is 0, which only makes the search stop."""
+    kind = stream.kind
+    if kind in (StreamKind.QUOTE, StreamKind.BOOK):
+        bid, ask = stream.window("bid_ticks", a, b), stream.window("ask_ticks", a, b)
+        return ask, bid, bid, ask
+    if kind is StreamKind.TRADE:
+        px = stream.window("px_ticks", a, b)
+        return px, px, px, px
+    if kind is StreamKind.BAR:
+        low, high = stream.window("low_ticks", a, b), stream.window("high_ticks", a, b)
+        return low, high, low, high
+    never = np.full(b - a, NEVER_HIGH)
+    if kind is StreamKind.CONTEXT:
+        marks = stream.window("mark_px", a, b) * stream.instrument.grid.px_scale
+        return never, -never, np.floor(marks).astype(np.int64), np.ceil(marks).astype(np.int64)
+    return never, -never, never, -never
 
 
 class Depth:

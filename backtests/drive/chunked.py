@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from backtests.drive.blocks import Depth, Source
-from backtests.drive.session import COMMAND, TIMER, Session
+from backtests.drive.session import COMMAND, MARKET_AT_ENGINE, TIMER, Session
 from backtests.drive.touch import NEVER_HIGH, Touch
 from backtests.tape import Stream, StreamKind
 from engine.core import Engine
@@ -149,6 +149,7 @@ class _Run:
         self._session = session
         self._feed = feed
         self._venue = venue
+        self._done = (0, MARKET_AT_ENGINE)
         self._touches = [Touch(source) for source in venue]
         for source in venue:
             if source.is_book():
@@ -168,6 +169,10 @@ class _Run:
                 session.events += feed.count
                 if progress is not None and feed.count:
                     progress(feed.local_ns[0])
+                continue
+            if agenda and agenda[0] < self._done:
+                # The exchange has been shown everything up to the engine's own instant.
+                self._carry_out(heappop(agenda))
                 continue
             due = agenda[0] if agenda else None
             due_ns = due[0] if due is not None else NEVER_HIGH
@@ -191,9 +196,12 @@ class _Run:
         return stop
 
     def _feed_rows(self, stop: int) -> None:
-        effects = self._feed.run_until(stop)
+        feed = self._feed
+        effects = feed.run_until(stop)
+        ts_ns = feed.local_ns[feed.at - 1]
+        self._done = (ts_ns, MARKET_AT_ENGINE)
         if effects:
-            self._session.perform(effects, self._feed.local_ns[self._feed.at - 1])
+            self._session.perform(effects, ts_ns)
 
     def _next_touch(self, limit_ns: int) -> tuple[tuple[int, int, int] | None, int]:
         """The earliest row to look at as (ts_ns, source, row), and until when nothing else can be touched."""

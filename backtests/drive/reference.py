@@ -37,7 +37,7 @@ def run_reference(
     on_market = exchange.on_market
     reports = exchange.reports
     agenda = session.agenda
-    step = session.engine.step
+    step = session.step
     row = next(rows, None)
     row_ns = _NEVER if row is None else row.ts_venue_ns
     for block in blocks:

@@ -1,22 +1,21 @@
 """Where the exchange must look next: the first row of a stream that could touch an own order.
 
 A search, never a decision: it may stop where nothing happens (harmless, the row goes through the exchange's own rule and changes
-nothing), and must never pass a row where something does; the parity test hunts for that. Prices are compared in integer ticks, in
-windows that grow while nothing is found.
+nothing), and must never pass a row where something does; the parity test hunts for that. Prices are compared in integer ticks, over
+the extremes of 16 rows at a time first.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from backtests.drive.blocks import Block, Source
+from backtests.drive.blocks import NEVER_HIGH, PART_ROWS, Block, Source
 from backtests.exchange import Watch
 from backtests.tape import StreamKind
 
-FIRST_WINDOW: Final = 64
-NEVER_HIGH: Final = 1 << 62
+REACH_PARTS: Final = 2
 
 
 class Touch:
@@ -27,6 +26,7 @@ class Touch:
         self._watch: Watch | None = None
         self._looked = 0
         self._found = -1
+        self._reach = REACH_PARTS
 
     def find(self, watch: Watch | None, limit_ns: int) -> tuple[int, int]:
         """(row, clear_ns): the first row to look at, or -1; without one, nothing happens before clear_ns.
@@ -38,6 +38,7 @@ class Touch:
             self._watch = watch
             self._looked = source.seen + 1
             self._found = -1
+            self._reach = REACH_PARTS
         self._looked = max(self._looked, source.seen + 1)
         if self._found > source.seen:
             return self._found, 0
@@ -53,77 +54,75 @@ class Touch:
         return self._search(watch, block, row - block.start, limit_ns)
 
     def _search(self, watch: Watch, block: Block, at: int, limit_ns: int) -> tuple[int, int]:
-        size = FIRST_WINDOW
+        """Part by part, then row by row; no further than the first part that begins after `limit_ns`.
+
+        How far it reaches at once grows while the orders stay the same, because most orders change soon.
+        """
         count = len(block.events)
+        reach = self._reach
+        self._reach = 2 * reach
         while at < count:
-            stop = min(count, at + size)
-            mask = self._mask(watch, block, at, stop)
-            if mask is None:
-                hit = at
-            else:
-                first = int(mask.argmax())
-                hit = at + first if mask[first] else -1
+            stop = min(count, at - at % PART_ROWS + PART_ROWS)
+            hit = self._hit(watch, block, at, stop)
             if hit >= 0:
                 self._found = self._looked = block.start + hit
                 return self._found, 0
             at = stop
             self._looked = block.start + at
-            if at < count and block.venue_ns[at] > limit_ns:
+            reach -= 1
+            if at < count and (not reach or block.venue_ns[at] > limit_ns):
                 return -1, block.venue_ns[at]
-            size *= 4
         if self._looked >= self.source.n:
             return -1, NEVER_HIGH
         return -1, self.source.venue_ns(self._looked)
 
-    def _mask(self, watch: Watch, block: Block, a: int, b: int) -> Any:
-        """Which rows a..b could touch an own order; None when each must be looked at."""
-        kind = self.source.kind
-        columns = block.columns
-        if kind is StreamKind.CONTEXT:
-            return _marks(watch, columns[0][a:b], self.source.stream.instrument.grid.px_scale)
-        if kind is StreamKind.TRADE:
-            px = columns[0][a:b]
-            low = max(watch.bid_ticks, watch.trigger_low_ticks)
-            high = min(watch.ask_ticks, watch.trigger_high_ticks)
-            return (px <= low) | (px >= high)
-        if kind is StreamKind.BAR:
-            low = max(watch.bid_ticks, watch.trigger_low_ticks)
-            high = min(watch.ask_ticks, watch.trigger_high_ticks)
-            return (columns[0][a:b] <= low) | (columns[1][a:b] >= high)
-        bid, ask = columns[0][a:b], columns[1][a:b]
-        mask = (ask <= watch.bid_ticks) | (bid >= watch.ask_ticks)
-        if watch.trigger_low_ticks or watch.trigger_high_ticks != NEVER_HIGH:
-            mid2 = bid + ask
-            mask |= mid2 <= 2 * watch.trigger_low_ticks
-            mask |= mid2 >= 2 * watch.trigger_high_ticks
-        if watch.levels:
-            return self._levels(watch, block, a, b, mask)
-        return mask
+    def _hit(self, watch: Watch, block: Block, a: int, b: int) -> int:
+        """The first of rows a..b (of one part) that could touch an own order, or -1."""
+        if watch.levels and self.source.kind in (StreamKind.QUOTE, StreamKind.BOOK):
+            changed = self._changed(watch, block, a, b)
+            if changed >= 0:
+                plain = self._crossed(watch, block, a, changed)
+                return changed if plain < 0 else plain
+        return self._crossed(watch, block, a, b)
 
-    def _levels(self, watch: Watch, block: Block, a: int, b: int, mask: Any) -> Any:
-        """Rows that could change how much is ahead of an own order."""
-        stream = self.source.stream
+    def _crossed(self, watch: Watch, block: Block, a: int, b: int) -> int:
+        """The first of rows a..b whose prices reach an own order or a trigger, or -1."""
+        part = a // PART_ROWS
+        bid, ask = watch.bid_ticks, watch.ask_ticks
+        low, high = watch.trigger_low_ticks, watch.trigger_high_ticks
+        if (
+            block.low_parts[part] > bid
+            and block.high_parts[part] < ask
+            and block.mark_low_parts[part] > low
+            and block.mark_high_parts[part] < high
+        ):
+            return -1
+        lows, highs = block.low, block.high
+        mark_lows, mark_highs = block.mark_low, block.mark_high
+        for row in range(a, b):
+            if lows[row] <= bid or highs[row] >= ask or mark_lows[row] <= low or mark_highs[row] >= high:
+                return row
+        return -1
+
+    def _changed(self, watch: Watch, block: Block, a: int, b: int) -> int:
+        """The first of rows a..b that shows an own order's level anew."""
         if self.source.kind is StreamKind.QUOTE:
-            bid, ask = block.columns[0][a:b], block.columns[1][a:b]
-            for side, px_ticks, _ in watch.levels:
-                # Seen again or seen smaller: only a row that shows this very price (or better) tells.
-                mask = mask | ((bid <= px_ticks) if side > 0 else (ask >= px_ticks))
-            return mask
+            # A quote tells of a level when it is the best one, or lies beyond it.
+            for row in range(a, b):
+                for side, px_ticks, _ in watch.levels:
+                    if (block.high[row] <= px_ticks) if side > 0 else (block.low[row] >= px_ticks):
+                        return row
+            return -1
         if any(ahead is None for _, _, ahead in watch.levels):
-            return None
+            return a
+        stream = self.source.stream
         first, last = block.start + a, block.start + b
         off = stream.window("off", first, last + 1)
         ticks = stream.window("chg_ticks", int(off[0]), int(off[-1]))
-        snapshots = stream.window("is_snapshot", first, last)
+        told = stream.window("is_snapshot", first, last) != 0
         changed = np.zeros(len(ticks), dtype=bool)
         for _, px_ticks, _ in watch.levels:
             changed |= ticks == px_ticks
-        rows = np.searchsorted(off - off[0], np.flatnonzero(changed), side="right") - 1
-        mask = mask | (snapshots != 0)
-        mask[rows] = True
-        return mask
-
-
-def _marks(watch: Watch, mark_px: Any, px_scale: int) -> Any:
-    ticks = mark_px * px_scale
-    return (ticks <= watch.trigger_low_ticks + 1) | (ticks >= watch.trigger_high_ticks - 1)
+        told[np.searchsorted(off - off[0], np.flatnonzero(changed), side="right") - 1] = True
+        row = int(told.argmax())
+        return a + row if told[row] else -1

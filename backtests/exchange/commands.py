@@ -28,6 +28,7 @@ def position_of(account: Account, desk: Desk) -> Position:
     if position is None:
         leverage = min(LEVERAGE_DEFAULT, desk.instrument.leverage_max)
         position = Position(account, desk.id, desk.market, leverage)
+        position.is_cross = desk.instrument.margin_mode == "cross"
         account.positions[desk.id] = desk.positions[account.name] = position
     return position
 
@@ -160,7 +161,7 @@ class Commands:
             if new.reduce_only:
                 fit_to_position(new)
                 new.cut_lots = 0  # the answer says the size that fits
-            offers = matcher.offers(new)
+            offers = matcher.offers(new, old)
             reason = matcher.refusal(new, offers)
         if reason:
             self._outbox.modify_rejected(account.name, command, reason)

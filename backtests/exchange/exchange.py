@@ -243,9 +243,8 @@ class SimulatedExchange:
         if not desk.live:
             return
         if not desk.fills_on_cross:
-            self._outbox.at(event.ts_venue_ns)
             self._matcher.on_print(desk, event)
-            self._follow(desk)
+            self._follow(desk, event.ts_venue_ns)
         elif market.top is None and market.bids is None:
             self._react(desk, event.ts_venue_ns)
         elif desk.triggers:
@@ -262,7 +261,7 @@ class SimulatedExchange:
             self._conditions.on_bar(desk, event)
         else:
             self._matcher.on_bar(desk, event)
-            self._follow(desk)
+            self._follow(desk, event.ts_venue_ns)
 
     def _on_context(self, desk: Desk, event: AssetContext) -> None:
         desk.market.context = event
@@ -292,7 +291,7 @@ class SimulatedExchange:
         if desk.fills_on_cross:
             self._outbox.at(ts_ns)
             self._matcher.on_cross(desk)
-            self._follow(desk)
+            self._follow(desk, ts_ns)
             return
         if desk.queued:
             self._matcher.on_display(desk)
@@ -300,8 +299,10 @@ class SimulatedExchange:
             self._outbox.at(ts_ns)
             self._conditions.on_mark(desk)
 
-    def _follow(self, desk: Desk) -> None:
+    def _follow(self, desk: Desk, ts_ns: int) -> None:
+        """Carry out what resting fills ask for, then look at the mark."""
         if self._matcher.ended or self._matcher.reduced:
             self._conditions.settle()
         if desk.triggers:
+            self._outbox.at(ts_ns)
             self._conditions.on_mark(desk)

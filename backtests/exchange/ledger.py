@@ -102,11 +102,11 @@ class Position:
 
 
 class Account:
-    """One account: cash in 1e-8 of the collateral, where it came from and went, and what is live.
+    """One account: cash in 1e-8, where it came from and went, and what is live.
 
-    `orders` are all live orders by cloid. `families` are the live children of one parent, by the parent's
-    cloid. `filled` remembers the newest parents that were filled whole, for children that arrive
-    after.
+    `orders` are all live orders by cloid. `families` are the live children of one parent, by the
+    parent's cloid. `filled` remembers the newest parents that were filled whole, for children that
+    arrive after.
     """
 
     __slots__ = (

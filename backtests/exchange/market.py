@@ -42,7 +42,7 @@ class DepthSource(Protocol):
     """The whole book behind a `BookTop`."""
 
     def levels(self, seq: int) -> Depth:
-        """The book after update `seq` as (bids, asks), each price -> size; valid until the next call."""
+        """The book after update `seq` as (bids, asks): price -> size, until the next call."""
         ...
 
 
@@ -144,11 +144,16 @@ class Market:
         """
         if self.context is not None:
             return round(2 * self.context.mark_px * self.px_scale)
-        bid_ticks = ask_ticks = 0
-        if self.top is not None or self.bids is not None:
+        top = self.top
+        if self.bids is not None:
             bid_ticks, ask_ticks = self.best_ticks(1), self.best_ticks(-1)
-            if bid_ticks and ask_ticks:
-                return bid_ticks + ask_ticks
+        elif top is not None:
+            scale = self.px_scale
+            bid_ticks, ask_ticks = round(top.bid_px * scale), round(top.ask_px * scale)
+        else:
+            return 2 * self.last_ticks()
+        if bid_ticks and ask_ticks:
+            return bid_ticks + ask_ticks
         return 2 * (self.last_ticks() or bid_ticks or ask_ticks)
 
     def oracle_ticks2(self) -> int:

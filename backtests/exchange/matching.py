@@ -43,10 +43,11 @@ class Matcher:
 
     # -- arrival -----------------------------------------------------------------------------------
 
-    def offers(self, order: Order) -> Levels | None:
+    def offers(self, order: Order, replaced: Order | None = None) -> Levels | None:
         """The displayed levels an order meets at its limit; None when it meets nothing at all.
 
-        The levels are empty when it meets our own resting orders only.
+        The levels are empty when it meets our own resting orders only. An order about to be replaced
+        is not met.
         """
         desk = order.desk
         side = order.side
@@ -54,6 +55,8 @@ class Matcher:
         if not levels:
             own = desk.asks if side > 0 else desk.bids
             if not own.keys or own.keys[0] > side * order.px_ticks:
+                return None
+            if replaced is not None and own.reached(side * order.px_ticks) == [replaced]:
                 return None
         return levels
 
@@ -151,9 +154,12 @@ class Matcher:
         """
         aggressor = trade.side
         own = desk.bids if aggressor < 0 else desk.asks
-        key = aggressor * round(trade.px * desk.market.px_scale)
-        if not own.keys or own.keys[0] > key:
+        if not own.keys:
             return
+        key = aggressor * round(trade.px * desk.market.px_scale)
+        if own.keys[0] > key:
+            return
+        self._outbox.at(trade.ts_venue_ns)
         lots = round(trade.sz * desk.market.sz_scale)
         eaten = 0
         for order in own.reached(key):

@@ -1,7 +1,7 @@
 """Reports to the accounts, in the order of happening, with the time each reaches us.
 
-All reports of one instant at the venue are one message: the latency model is asked once, and only
-when there is something to say.
+All reports of one instant at the venue share one time: the latency model is asked once for it, and
+only when there is something to say.
 """
 
 from __future__ import annotations
@@ -41,8 +41,9 @@ class Outbox:
 
     def at(self, ts_ns: int) -> None:
         """What follows happens at this venue time."""
-        self.ts_ns = ts_ns
-        self._local_ns = _UNASKED
+        if ts_ns != self.ts_ns:
+            self.ts_ns = ts_ns
+            self._local_ns = _UNASKED
 
     def local_ns(self) -> int:
         """When a report made now reaches us."""

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from backtests.importers.checks import gap_steps, running_max, scaled
+from backtests.importers.checks import running_max, scaled
 from backtests.importers.raw import BOOK_MODES, BookMode, Raw
 from backtests.tape.building import BookBuilder, Update
+from backtests.tape.gaps import gap_threshold_ns, median_step_ns
 from backtests.tape.header import Finding
 from backtests.tape.schema import Array, StreamKind
 from backtests.tape.stream import Stream
@@ -49,7 +50,7 @@ class _BookCleaner:
         """Add the rows of one file, and return how many were kept."""
         venue, local = self._raised(raw)
         steps = np.diff(venue)
-        gaps = gap_steps(steps, StreamKind.BOOK)
+        gaps = steps > gap_threshold_ns(StreamKind.BOOK, 0, median_step_ns(steps))
         self._count("gaps", int(gaps.sum()))
         self.longest_ns = max(self.longest_ns, int(steps[gaps].max(initial=0)))
         is_gap = np.concatenate(([True], gaps))

@@ -14,8 +14,9 @@ from typing import Final
 import numpy as np
 
 from backtests.importers.books import clean_book
-from backtests.importers.checks import gap_steps, running_max, scaled
+from backtests.importers.checks import running_max, scaled
 from backtests.importers.raw import PX, Raw
+from backtests.tape.gaps import find_gaps
 from backtests.tape.header import Finding
 from backtests.tape.schema import COLUMNS, Array, StreamKind
 from backtests.tape.stream import Stream
@@ -107,10 +108,10 @@ def clean(raws: Sequence[Raw], instrument: Instrument) -> Cleaned:
     _RULES[kind](cleaner, instrument)
     cleaner.sort()
     cleaner.raise_local()
-    _find_gaps(cleaner, kind, interval_ns)
     kept = np.bincount(cleaner.rows["file"], minlength=len(raws)).tolist()
     columns = {spec.name: cleaner.rows[spec.name] for spec in COLUMNS[kind]}
     stream = Stream.from_columns(kind, instrument, columns, interval_ns)
+    _tell_gaps(cleaner, stream)
     return Cleaned(stream, kept, cleaner.findings)
 
 
@@ -173,14 +174,12 @@ _RULES: Final[dict[StreamKind, Callable[[_Cleaner, Instrument], None]]] = {
 }
 
 
-def _find_gaps(cleaner: _Cleaner, kind: StreamKind, interval_ns: int) -> None:
-    steps = np.diff(cleaner.rows["ts_venue_ns"])
-    if kind is StreamKind.BAR:
-        missing = int((steps // interval_ns - 1).clip(0).sum())
-        cleaner.tell("missing bars", missing, "left out")
-        return
-    gaps = gap_steps(steps, kind)
-    if gaps.any():
-        longest = int(steps[gaps].max()) / NS_PER_S
-        check = "late settlements" if kind is StreamKind.FUNDING else "gaps"
-        cleaner.tell(check, int(gaps.sum()), f"left open; the longest is {longest:.3f} s")
+def _tell_gaps(cleaner: _Cleaner, stream: Stream) -> None:
+    gaps = find_gaps(stream)
+    longest = f"the longest is {gaps.longest_ns / NS_PER_S:.3f} s"
+    if stream.kind is StreamKind.BAR:
+        cleaner.tell("missing bars", gaps.missing, f"left out; {longest}")
+    elif stream.kind is StreamKind.FUNDING:
+        cleaner.tell("late or missing settlements", gaps.count, f"left as they are; {longest}")
+    else:
+        cleaner.tell("gaps", gaps.count, f"left open; {longest}")

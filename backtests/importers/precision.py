@@ -118,7 +118,7 @@ def instrument_of(raws: Sequence[Raw], stated: Stated) -> tuple[Instrument, list
     tiers = (MarginTier(0, leverage_max),)
     px = stated.px_decimals.get(coin)
     sz = stated.sz_decimals.get(coin)
-    if all(raw.family is Family.HYPERLIQUID for raw in raws):
+    if any(raw.family is Family.HYPERLIQUID for raw in raws):
         if sz is None:
             sz, how = _hyperliquid_sz_decimals(raws, where)
             findings.append(Finding("inferred precision", where, 1, f"sz_decimals {sz} {how}"))
@@ -127,7 +127,8 @@ def instrument_of(raws: Sequence[Raw], stated: Stated) -> tuple[Instrument, list
         px_seen = _decimals(raws, PX) if px is None else px
         px = min(px_seen, MONEY_DECIMALS if sz is None else MONEY_DECIMALS - sz)
         sz = min(_decimals(raws, SZ), MONEY_DECIMALS - px) if sz is None else sz
-        detail = f"px_decimals {px}, sz_decimals {sz} from the rows"
+        how = "from the rows" if any(PX[raw.kind] for raw in raws) else "as the rows have no price"
+        detail = f"px_decimals {px}, sz_decimals {sz} {how}"
         findings.append(Finding("inferred precision", where, 1, detail))
     return _other_instrument(venue, coin, px, sz, tiers), findings
 

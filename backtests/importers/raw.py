@@ -54,7 +54,7 @@ class Raw(msgspec.Struct, kw_only=True):
 
     `rows` has ts_venue_ns and ts_local_ns (int64), the kind's columns of `PX` and `SZ`, and
     - trade: side (1 or -1), trade_id;
-    - book: seq, mode (an index of `BOOK_MODES`), off (one more), ask_off, and by change chg_px, chg_sz;
+    - book: seq, mode (of `BOOK_MODES`), off (one more), ask_off, and by change chg_px, chg_sz;
     - funding: rate.
     `is_live` says that ts_local_ns is the clock of whoever recorded it.
     """

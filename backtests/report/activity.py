@@ -1,7 +1,7 @@
 """What a run did and what that cost: costs, execution and exposure.
 
-Fees and funding are costs (positive is paid); a rebate is a negative fee and counted apart. Ratios to volume are in basis
-points. A position is held from one equity sample to the next.
+Fees and funding are costs (positive is paid); a rebate is a negative fee and counted apart. Ratios
+to volume are in basis points. A position is held from one equity sample to the next.
 """
 
 from __future__ import annotations
@@ -141,9 +141,7 @@ def costs(result: RunResult, curve: Curve, volume: float) -> Costs:
     )
 
 
-def execution(
-    result: RunResult, fills: FillArrays, decimals: dict[str, Decimals]
-) -> Execution:
+def execution(result: RunResult, fills: FillArrays, decimals: dict[str, Decimals]) -> Execution:
     """How the orders of a run fared."""
     orders, rejects = len(result.orders), sum(result.rejects.values())
     sent_e8 = filled_e8 = orders_filled = 0

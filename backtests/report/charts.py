@@ -1,7 +1,8 @@
-"""The figures of the page, as plain plotly dictionaries without colours of text or ground (the page's script adds those).
+"""The figures of the page: plain plotly dictionaries, without colours of text or ground.
 
-Times are milliseconds UTC. Long lines are thinned to `POINTS_MAX` points that keep every extreme, and fills to `MARKERS_MAX` marks a
-chart, evenly spaced, which the page says beside the chart.
+The page's script adds those. Times are milliseconds UTC. Long lines are thinned to `POINTS_MAX`
+points that keep every extreme, and fills to `MARKERS_MAX` marks a chart, evenly spaced, which the
+page says beside the chart.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from backtests.report.curve import DAY_NS
 from backtests.report.decimate import MARKERS_MAX, extremes, spread
 from backtests.report.result import FillRow, Floats, InstrumentSeries, Ints
 from backtests.report.summary import Analysis
@@ -36,13 +38,15 @@ def equity_figure(analysis: Analysis) -> Figure:
         _line("Drawdown", curve.ts_ns[deep], 100 * curve.drawdown[deep], RED, hover="%{y:.2f} %")
         | {"yaxis": "y2", "fill": "tozeroy", "fillcolor": _faint(RED)},
     ]
-    return {"data": traces, "layout": _two_rows("Equity", "Drawdown", suffix=" %")}
+    layout = _two_rows(analysis, "Equity", "Drawdown", suffix=" %")
+    return {"data": traces, "layout": layout | {"showlegend": False}}
 
 
 def price_figure(analysis: Analysis, series: InstrumentSeries) -> Figure:
     """One instrument: its price with our fills, and the net position."""
     fills = [f for f in analysis.result.fills if f.instrument == series.instrument]
     fills = [fills[at] for at in spread(len(fills), MARKERS_MAX)]
+    size = 10 if len(fills) <= 100 else 8 if len(fills) <= 500 else 6
     at, held = extremes(series.px), _steps(series.position)
     traces = [_line("Price", series.ts_ns[at], series.px[at], GREY, hover="%{y:,}")]
     for name, side, colour, shape in (
@@ -56,15 +60,15 @@ def price_figure(analysis: Analysis, series: InstrumentSeries) -> Figure:
                 if f.side == side and f.is_maker is is_maker and not f.is_liquidation
             ]
             mark = shape + ("-open" if is_maker else "")
-            traces += _marks(f"{name}, {kind}", chosen, colour, mark, size=9)
+            traces += _marks(f"{name}, {kind}", chosen, colour, mark, size=size)
     liquidated = [f for f in fills if f.is_liquidation]
-    traces += _marks("Liquidation", liquidated, AMBER, "x", size=12)
+    traces += _marks("Liquidation", liquidated, AMBER, "x", size=13)
     traces.append(
         _line("Position", series.ts_ns[held], series.position[held], VIOLET, hover="%{y:,}")
         | {"yaxis": "y2", "fill": "tozeroy", "fillcolor": _faint(VIOLET), "showlegend": False}
     )
     traces[-1]["line"]["shape"] = "hv"
-    layout = _two_rows("Price", "Position")
+    layout = _two_rows(analysis, "Price", "Position")
     layout["hovermode"] = "closest"
     return {"data": traces, "layout": layout}
 
@@ -84,7 +88,7 @@ def costs_figure(analysis: Analysis) -> Figure:
         _line("Funding", ts_ns, -curve.funding[at], VIOLET, dash="dot"),
         _line("Net P&amp;L", ts_ns, curve.profit[at], BLUE, width=2.2),
     ]
-    layout = _layout() | {"yaxis": _axis(title="Running total") | {"zeroline": True}}
+    layout = _layout(analysis) | {"yaxis": _axis(title="Running total") | {"zeroline": True}}
     return {"data": traces, "layout": layout}
 
 
@@ -94,12 +98,12 @@ def days_figure(analysis: Analysis) -> Figure:
     bars = {
         "type": "bar",
         "name": "Day",
-        "x": _ms(np.array([day.start_ns for day in analysis.days])),
+        "x": _ms(np.array([day.start_ns for day in analysis.days]) + DAY_NS // 2),
         "y": profit.tolist(),
         "marker": {"color": np.where(profit < 0, RED, GREEN).tolist()},
         "hovertemplate": "%{x|%Y-%m-%d}  %{y:,.2f}<extra></extra>",
     }
-    layout = _layout() | {"yaxis": _axis(title="Net P&amp;L"), "bargap": 0.25}
+    layout = _layout(analysis) | {"yaxis": _axis(title="Net P&amp;L"), "bargap": 0.25}
     return {"data": [bars], "layout": layout | {"hovermode": "closest", "showlegend": False}}
 
 
@@ -118,9 +122,10 @@ def _steps(values: Floats) -> Ints:
 
 
 def _running(at_ns: Ints, ts_ns: Ints, amounts: Floats) -> Floats:
-    """The sum of `amounts` (at `ts_ns`, in order) up to each moment of `at_ns`."""
-    totals = np.concatenate(([0.0], np.cumsum(amounts)))
-    found: Floats = totals[np.searchsorted(ts_ns, at_ns, side="right")]
+    """The sum of `amounts`, which fell due at `ts_ns`, up to each moment of `at_ns`."""
+    order = np.argsort(ts_ns, kind="stable")
+    totals = np.concatenate(([0.0], np.cumsum(amounts[order])))
+    found: Floats = totals[np.searchsorted(ts_ns[order], at_ns, side="right")]
     return found
 
 
@@ -135,7 +140,12 @@ def _marks(name: str, fills: list[FillRow], colour: str, symbol: str, *, size: i
         "x": _ms(np.array([f.ts_venue_ns for f in fills])),
         "y": [f.px for f in fills],
         "text": [f"{f.sz:g}, {escape(f.strategy)}" for f in fills],
-        "marker": {"color": colour, "symbol": symbol, "size": size, "line": {"width": 1.4}},
+        "marker": {
+            "color": colour,
+            "symbol": symbol,
+            "size": size,
+            "line": {"width": 1.2, "color": colour},
+        },
         "hovertemplate": f"{name} %{{text}}<br>%{{y:,}}<br>%{{x|%Y-%m-%d %H:%M:%S}}<extra></extra>",
     }
     return [trace]
@@ -174,26 +184,32 @@ def _faint(colour: str) -> str:
 
 def _axis(*, title: str = "") -> dict[str, Any]:
     return {
-        "automargin": True,
-        "fixedrange": False,
         "zeroline": False,
         "nticks": 6,
+        "tickformat": ",.8~f",
         "title": {"text": title, "standoff": 8},
     }
 
 
-def _layout() -> dict[str, Any]:
+def _layout(analysis: Analysis) -> dict[str, Any]:
+    """What all charts share, above all the span of time, so that they stand in line."""
+    edges = analysis.curve.ts_ns[[0, -1]]
     return {
         "hovermode": "x unified",
         "legend": {"orientation": "h", "x": 0, "y": 1, "xanchor": "left", "yanchor": "bottom"},
-        "xaxis": {"type": "date", "nticks": 8, "zeroline": False},
+        "xaxis": {
+            "type": "date",
+            "range": _ms(edges),
+            "zeroline": False,
+            "hoverformat": "%Y-%m-%d %H:%M:%S",
+        },
         "dragmode": "zoom",
     }
 
 
-def _two_rows(upper: str, lower: str, *, suffix: str = "") -> dict[str, Any]:
+def _two_rows(analysis: Analysis, upper: str, lower: str, *, suffix: str = "") -> dict[str, Any]:
     """A tall plot over a low one, with one time axis."""
-    layout = _layout()
+    layout = _layout(analysis)
     layout["xaxis"] |= {"anchor": "y2", "domain": [0, 1]}
     layout["yaxis"] = _axis(title=upper) | {"domain": [0.36, 1]}
     layout["yaxis2"] = _axis(title=lower) | {"domain": [0, 0.29], "ticksuffix": suffix, "nticks": 4}

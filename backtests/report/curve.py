@@ -1,7 +1,8 @@
 """The equity curve as arrays, its UTC day ends, and its drawdowns.
 
-Money that was moved in or out is no return: profit is equity less transfers, and a period's return is its profit over the equity
-it began with. A sample taken exactly at midnight belongs to the day that it closes. A day without a sample keeps the value before.
+Money that was moved in or out is no return: profit is equity less transfers, and a period's return
+is its profit over the equity it began with. A sample taken exactly at midnight belongs to the day
+that it closes. A day without a sample keeps the value before.
 """
 
 from __future__ import annotations
@@ -17,6 +18,14 @@ from engine.errors import ModelError
 from engine.model.units import MONEY_SCALE, NS_PER_HOUR
 
 DAY_NS: Final = 24 * NS_PER_HOUR
+_COLUMNS: Final = (
+    "equity_e8",
+    "transfers_e8",
+    "fees_e8",
+    "funding_e8",
+    "position_notional_e8",
+    "net_notional_e8",
+)
 
 
 class Curve(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,13 +81,9 @@ def equity_curve(result: RunResult) -> Curve:
     """
     points = result.equity
     columns = np.array(
-        [
-            (p.equity_e8, p.transfers_e8, p.fees_e8, p.funding_e8)
-            + (p.position_notional_e8, p.net_notional_e8)
-            for p in points
-        ],
+        [[getattr(point, column) for column in _COLUMNS] for point in points],
         dtype=np.float64,
-    ).reshape(len(points), 6)
+    ).reshape(len(points), len(_COLUMNS))
     ts_ns = np.array([p.ts_ns for p in points], dtype=np.int64)
     _check_order(result, ts_ns)
     if not points or (points[0].ts_ns, points[0].equity_e8) != (

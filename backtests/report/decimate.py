@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -21,7 +22,7 @@ def extremes(values: Floats, points_max: int = POINTS_MAX) -> Ints:
         return np.arange(values.size)
     edges = np.linspace(0, values.size, (points_max - 2) // 2 + 1).astype(np.int64)
     kept = [np.array([0, values.size - 1], dtype=np.int64)]
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in pairwise(edges.tolist()):
         bucket = values[start:stop]
         kept.append(start + np.array([bucket.argmin(), bucket.argmax()], dtype=np.int64))
     return np.unique(np.concatenate(kept))

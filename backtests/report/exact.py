@@ -1,4 +1,4 @@
-"""Integers and nanoseconds as exact text: no float is ever printed, so files come out the same everywhere."""
+"""Integers and nanoseconds as exact text: no float is printed, so files are the same everywhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from engine.model.units import MONEY_DECIMALS, NS_PER_S
 
 
 def decimal_text(value: int, decimals: int) -> str:
-    """`value * 10^-decimals` as a decimal string with exactly `decimals` places: (-5, 2) is "-0.05"."""
+    """`value * 10^-decimals` with exactly `decimals` places: (-5, 2) is "-0.05"."""
     if decimals == 0:
         return str(value)
     digits = str(abs(value)).rjust(decimals + 1, "0")

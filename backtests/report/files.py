@@ -6,9 +6,11 @@
     equity.csv     the account at every sample (EQUITY_COLUMNS)
     report.html    see `backtests.report.html`
 
-Every CSV value is printed from integers, so the same run gives the same bytes on every machine. Prices and sizes have the decimals
-of their instrument, money has eight, times are nanoseconds UTC with the same instant in ISO form beside them, lines end in "\\n".
-Each file is written beside its place under a temporary name; only when all are complete do they take their names, the summary last.
+Every CSV value is printed from integers, so the same run gives the same bytes on every machine.
+Prices and sizes have the decimals of their instrument, money has eight, times are nanoseconds UTC
+with the same instant in ISO form beside them, lines end in a line feed. Each file is written
+beside its place under a temporary name; only when all are complete do they take their names, the
+summary last.
 """
 
 from __future__ import annotations

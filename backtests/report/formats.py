@@ -28,6 +28,11 @@ def number(value: float | None, decimals: int = 2, *, signed: bool = False) -> s
     return NONE if value is None else _number(value, decimals, signed=signed)
 
 
+def multiple(value: float | None, decimals: int = 2, *, unit: str = "\u00d7") -> str:
+    """A multiple of something, such as leverage."""
+    return NONE if value is None else _number(value, decimals, signed=False) + unit
+
+
 def count(value: float | None) -> str:
     """A whole number with thousands separated."""
     return NONE if value is None else f"{round(value):,}"

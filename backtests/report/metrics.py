@@ -1,8 +1,9 @@
-"""The statistics of a series of simple returns, each as `float | None`: None where it is not defined.
+"""The statistics of a series of simple returns, each `float | None`: None where it is not defined.
 
-Risk-free rate 0, sample deviation (ddof 1), no annualising unless `periods_per_year` is given. Losses are negative: so are
-drawdown, value at risk and its tail mean. A statistic that would divide by nothing (no losses, no variance, too few returns) is
-None; nothing here warns or returns NaN or infinity.
+Risk-free rate 0, sample deviation (ddof 1), no annualising unless `periods_per_year` is given.
+Losses are negative: so are drawdown, value at risk and its tail mean. A statistic that would
+divide by nothing (no losses, no variance, too few returns) is None; nothing here warns or returns
+NaN or infinity.
 """
 
 from __future__ import annotations
@@ -108,7 +109,7 @@ def total_return(returns: Floats) -> float:
 
 
 def annual_growth(total: float, years: float) -> float | None:
-    """The yearly return that compounds to `total` in `years`; None for no time, ruin or overflow."""
+    """The yearly return that compounds to `total` in `years`; None for no time or ruin."""
     if years <= 0 or total <= -1.0:
         return None
     exponent = math.log1p(total) / years
@@ -205,7 +206,7 @@ def skew(returns: Floats) -> float | None:
     if n < 3 or _deviation(returns) is None:
         return None
     off = returns - returns.mean()
-    biased = float((off**3).mean()) / float((off**2).mean()) ** 1.5
+    biased = float((off**3).mean()) / math.pow(float((off**2).mean()), 1.5)
     return biased * math.sqrt(n * (n - 1)) / (n - 2)
 
 

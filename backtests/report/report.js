@@ -1,7 +1,8 @@
-/* Draws every figure of the page with plotly, in the colours of the reader's scheme, and again when that changes. */
+/* Draws every figure of the page with plotly, in the colours of the reader's scheme, and again when that changes.
+   The buttons are named one by one: plotly's own set has one that sends the chart to its cloud. */
 (function () {
   "use strict";
-  const config = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["lasso2d", "select2d"] };
+  const buttons = ["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"];
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const narrow = window.matchMedia("(max-width: 560px)");
 
@@ -15,12 +16,15 @@
       bgcolor: colour("--card"), bordercolor: colour("--line"), font: { color: colour("--text") },
     };
     copy.modebar = { bgcolor: "rgba(0,0,0,0)", color: colour("--line"), activecolor: colour("--muted") };
-    copy.margin = narrow.matches ? { l: 52, r: 6, t: 34, b: 32 } : { l: 74, r: 14, t: 34, b: 34 };
+    const top = copy.showlegend === false ? 10 : 34;
+    copy.margin = narrow.matches ? { l: 54, r: 6, t: top, b: 32 } : { l: 74, r: 14, t: 34, b: 34 };
+    if (narrow.matches) copy.legend.font = { size: 11 };
     for (const key of Object.keys(copy)) {
       if (!/^[xy]axis/.test(key)) continue;
       copy[key].gridcolor = colour("--faint");
       copy[key].linecolor = copy[key].zerolinecolor = colour("--line");
       if (narrow.matches && key[0] === "y") copy[key].title = undefined;
+      if (key[0] === "x") Object.assign(copy[key], { tickangle: 0, nticks: narrow.matches ? 4 : 8 });
     }
     return copy;
   }
@@ -28,7 +32,14 @@
   function draw() {
     for (const holder of document.querySelectorAll("script.figure")) {
       const figure = JSON.parse(holder.textContent);
-      Plotly.react(holder.dataset.chart, figure.data, themed(figure.layout), config);
+      Plotly.react(holder.dataset.chart, figure.data, themed(figure.layout), {
+        displaylogo: false,
+        displayModeBar: !narrow.matches,
+        modeBarButtons: [buttons],
+        responsive: true,
+        showSendToCloud: false,
+        plotlyServerURL: "",
+      });
     }
   }
 

@@ -1,8 +1,9 @@
-"""What a run leaves behind for its report: the contract between the runner and everything in this package.
+"""What a run leaves behind for its report: the contract between the runner and this package.
 
-Money is in 1e-8 of the collateral token (`_e8`), prices in ticks and sizes in lots of the instrument's own grid, times in
-nanoseconds UTC. Fees and funding are costs: positive is paid, negative received. So
-`net = realised + unrealised - fees - funding`, and `final equity = starting equity + net + transfers`.
+Money is in 1e-8 of the collateral token (`_e8`), prices in ticks and sizes in lots of the
+instrument's own grid, times in nanoseconds UTC. Fees and funding are costs: positive is paid,
+negative received. So `net = realised + unrealised - fees - funding`, and `final equity = starting
+equity + net + transfers`.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ class OrderRow(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 class EquityPoint(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The account at one instant; fees, funding and transfers are running totals since the start.
 
-    `position_notional_e8` adds up the sizes of all positions, `net_notional_e8` nets long and short.
+    `position_notional_e8` adds up all positions, `net_notional_e8` nets long and short.
     """
 
     ts_ns: int
@@ -90,7 +91,7 @@ class EquityPoint(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class InstrumentSeries(msgspec.Struct, frozen=True, kw_only=True):
-    """Mark (or mid) price and net signed position of one instrument over time; arrays of one length."""
+    """Mark (or mid) price and net signed position of one instrument; arrays of one length."""
 
     instrument: str
     ts_ns: Ints

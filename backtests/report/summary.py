@@ -1,11 +1,12 @@
-"""A run as one dictionary that is ready for JSON: what `summary.json` holds and the page and the terminal show.
+"""A run as one dictionary ready for JSON: what summary.json holds, the page and the terminal show.
 
-Money is in whole units of the collateral token, fractions are fractions (0.01 is 1 %), times ISO UTC, durations in seconds. Fees
-and funding are costs: `net_pnl = gross_pnl - fees - funding`, gross with unrealised P&L at the end. Losses and drawdowns are
-negative. What is not defined is null: `sharpe`, `sortino` and the rest of `metrics.daily` need 30 daily returns (UTC day
-ends, 365 a year, risk-free rate 0); `metrics.per_sample` says the same per equity sample, and is not annualised.
-`ledger.difference` is what the ledger fails to explain, from fills; `ledger.difference_by_strategy` the same from the totals of
-the strategies. Both must be 0.
+Money is in whole units of the collateral token, fractions are fractions (0.01 is 1 %), times ISO
+UTC, durations in seconds. Fees and funding are costs: `net_pnl = gross_pnl - fees - funding`,
+gross with unrealised P&L at the end. Losses and drawdowns are negative. What is not defined is
+null: `sharpe`, `sortino` and the rest of `metrics.daily` need 30 daily returns (UTC day ends, 365
+a year, risk-free rate 0); `metrics.per_sample` says the same per equity sample, and is not
+annualised. `ledger.difference` is what the ledger fails to explain, from fills;
+`ledger.difference_by_strategy` the same from the totals of the strategies. Both must be 0.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ from backtests.report.result import (
     decimals_by_instrument,
 )
 from backtests.report.trades import RoundTrip, TradeStatistics, round_trips, trade_statistics
-from engine.model.units import NS_PER_S, money
+from engine.model.units import MONEY_DECIMALS, NS_PER_S, money
 
 DRAWDOWNS_SHOWN: Final = 5
 REJECT_RATIO_NOTED: Final = 0.05
@@ -173,9 +174,7 @@ def _ledger(result: RunResult) -> Summary:
         "transfers": money(result.transfers_e8),
         "final": money(result.final_equity_e8),
         "difference": money(gained_e8 - net_e8),
-        "difference_by_strategy": money(
-            gained_e8 - sum(one.net_e8 for one in result.strategies)
-        ),
+        "difference_by_strategy": money(gained_e8 - sum(one.net_e8 for one in result.strategies)),
     }
 
 
@@ -198,9 +197,11 @@ def _warnings(analysis: Analysis, ledger: Summary) -> list[str]:
         found.append("No order was filled.")
     if analysis.costs.gross_pnl > 0 > analysis.costs.net_pnl:
         found.append("Fees and funding took more than the whole gross profit.")
-    rejected = analysis.execution.reject_ratio
-    if rejected is not None and rejected > REJECT_RATIO_NOTED:
-        found.append(f"The venue rejected {rejected:.0%} of all orders.")
+    rejects, orders = analysis.execution.rejects, analysis.execution.orders
+    if rejects > REJECT_RATIO_NOTED * orders:
+        found.append(
+            f"Requests that the venue rejected: {rejects:,}, against {orders:,} orders sent."
+        )
     return found
 
 
@@ -281,7 +282,7 @@ def _per_sample(curve: Curve) -> Summary:
 def _drawdown(one: Drawdown) -> Summary:
     return {
         "fraction": one.fraction,
-        "money": one.money,
+        "money": round(one.money, MONEY_DECIMALS),
         "start": iso_short(one.start_ns),
         "valley": iso_short(one.valley_ns),
         "recovery": None if one.recovery_ns is None else iso_short(one.recovery_ns),
@@ -296,6 +297,6 @@ def _months(days: list[Day]) -> list[Summary]:
     for month, members in months:
         held = list(members)
         growth = float(np.prod([1.0 + day.fraction for day in held]))
-        profit = float(sum(day.profit for day in held))
+        profit = round(sum(day.profit for day in held), MONEY_DECIMALS)
         found.append({"month": month, "return": growth - 1.0, "profit": profit})
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import Final
 
-from backtests.report.formats import amount, count, duration, number, percent, when
+from backtests.report.formats import amount, count, duration, multiple, number, percent, when
 from backtests.report.summary import Summary
 
 WIDTH: Final = 80
@@ -31,7 +31,7 @@ def render_text(summary: Summary) -> str:
 
 
 def _head(summary: Summary) -> list[str]:
-    title = f"{_clip(summary['name'], 40)}  {summary['mode']}, {summary['driver']} driver"
+    title = f"{_clip(summary['name'], 48)} ({summary['mode']}, {summary['driver']} driver)"
     period = f"{when(summary['start'])} to {when(summary['end'])} UTC"
     speed = f"{count(summary['events'])} events in {duration(summary['wall_seconds'])}"
     per_second = summary["events_per_second"]
@@ -49,7 +49,7 @@ def _warnings(summary: Summary) -> list[str]:
     lines = []
     for warning in summary["warnings"]:
         lines += textwrap.wrap(
-            warning, WIDTH, initial_indent="!  ", subsequent_indent="   ", break_long_words=True
+            _plain(warning), WIDTH, initial_indent="!  ", subsequent_indent="   "
         )
     return [*lines, ""] if lines else []
 
@@ -61,7 +61,10 @@ def _money_cells(summary: Summary) -> list[Cell]:
         ("- funding", _money(summary["funding"], _VALUE)),
         ("= net P&L", _money(summary["net_pnl"], _VALUE, signed=True)),
         ("return", percent(summary["total_return"], signed=True)),
-        ("final equity", f"{_money(summary['final_equity'], 13)} {_clip(summary['collateral'], 6)}"),
+        (
+            "final equity",
+            f"{_money(summary['final_equity'], 13)} {_clip(summary['collateral'], 6)}",
+        ),
     ]
 
 
@@ -72,7 +75,7 @@ def _risk_cells(summary: Summary) -> list[Cell]:
         ("Sharpe (daily)", number(summary["sharpe"])),
         ("Sortino (daily)", number(summary["sortino"])),
         ("Calmar", number(metrics["daily"]["calmar"])),
-        ("leverage max", number(metrics["exposure"]["leverage_max"]) + " x"),
+        ("leverage max", multiple(metrics["exposure"]["leverage_max"], unit=" x")),
         ("liquidations", count(summary["liquidations"])),
     ]
 
@@ -98,7 +101,7 @@ def _trade_cells(summary: Summary) -> list[Cell]:
         ("profit factor", number(trades["profit_factor"])),
         ("median hold", duration(trades["hold_median_seconds"])),
         ("volume", _money(metrics["costs"]["volume"], _VALUE)),
-        ("turnover", number(summary["turnover"]) + " x"),
+        ("turnover", multiple(summary["turnover"], unit=" x")),
     ]
 
 
@@ -140,6 +143,11 @@ def _money(value: float, width: int, *, signed: bool = False) -> str:
 
 
 def _clip(text: str, width: int) -> str:
-    """A name that came from outside, without control characters, cut to fit."""
-    plain = " ".join("".join(one if one.isprintable() else " " for one in text).split())
+    """A name cut to fit."""
+    plain = _plain(text)
     return plain if len(plain) <= width else plain[: width - 3] + "..."
+
+
+def _plain(text: str) -> str:
+    """Text that came from outside, without anything that could move the cursor."""
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())

@@ -1,8 +1,9 @@
-"""Round trips: from a flat position back to flat, per account, strategy and instrument, and their statistics.
+"""Round trips, from flat to flat, per account, strategy and instrument, and their statistics.
 
-A fill that takes a position through zero ends one trip and begins the next: its size and fee are split by lots, the fee's rest going
-to the new trip. A trip's result is its gross closed P&L less its fees; funding is booked on positions, not on trips, and so is
-not in it. A position still open at the end is no trade yet.
+A fill that takes a position through zero ends one trip and begins the next: its size and fee are
+split by lots, the fee's rest going to the new trip. A trip's result is its gross closed P&L less
+its fees; funding is booked on positions, not on trips, and so is not in it. A position still open
+at the end is no trade yet.
 """
 
 from __future__ import annotations

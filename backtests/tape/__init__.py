@@ -10,6 +10,7 @@ for stream in tape.streams:
 from backtests.tape.bars import bars_from_trades
 from backtests.tape.depth import Depth, DepthReader
 from backtests.tape.header import Finding, Provenance
+from backtests.tape.inspection import Inspection, StreamReport, inspect
 from backtests.tape.schema import TIE_ORDER, StreamKind
 from backtests.tape.stream import Stream
 from backtests.tape.tape import Tape
@@ -20,10 +21,13 @@ __all__ = [
     "Depth",
     "DepthReader",
     "Finding",
+    "Inspection",
     "Provenance",
     "Stream",
     "StreamKind",
+    "StreamReport",
     "Tape",
     "bars_from_trades",
+    "inspect",
     "write_tape",
 ]

@@ -9,7 +9,7 @@ levels of the other side that it shows to be stale.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -41,6 +41,8 @@ class BookBuilder:
         self.removed = 0
         self.bids: dict[int, int] = {}
         self.asks: dict[int, int] = {}
+        self._bid = 0
+        self._ask = 0
         self._columns = {spec.name: array("q") for spec in COLUMNS[StreamKind.BOOK]}
         self._columns["off"].append(0)
         self._since_keyframe = KEYFRAME_ROWS
@@ -53,6 +55,7 @@ class BookBuilder:
             return False
         changes = _difference(self.bids, bids), _difference(self.asks, asks)
         self.bids, self.asks = bids, asks
+        self._bid, self._ask = max(bids, default=0), min(asks, default=0)
         self._store(update, changes, is_keyframe=is_after_gap)
         return True
 
@@ -60,14 +63,17 @@ class BookBuilder:
         """Take the levels that changed; the last change of a level wins, and an ask over a bid."""
         bids, asks = dict(update.bids), dict(update.asks)
         _apply(self.bids, bids)
+        self._bid = _best(self.bids, self._bid, bids, max)
         top = max((px for px, sz in bids.items() if sz), default=0)
-        if top >= min(self.asks, default=top + 1):
+        if top >= self._ask > 0:
             # What this update says of an ask itself is heard next.
             self._remove(asks, self.asks, [px for px in self.asks if px <= top and px not in asks])
         _apply(self.asks, asks)
-        top = min((px for px, sz in asks.items() if sz), default=0)
-        if 0 < top <= max(self.bids, default=0):
-            self._remove(bids, self.bids, [px for px in self.bids if px >= top])
+        self._ask = _best(self.asks, self._ask, asks, min)
+        low = min((px for px, sz in asks.items() if sz), default=0)
+        if 0 < low <= self._bid:
+            self._remove(bids, self.bids, [px for px in self.bids if px >= low])
+            self._bid = max(self.bids, default=0)
         self._store(update, (list(bids.items()), list(asks.items())), is_keyframe=False)
 
     def _remove(self, changes: dict[int, int], levels: dict[int, int], stale: list[int]) -> None:
@@ -95,12 +101,10 @@ class BookBuilder:
         for levels in (bids, asks):
             columns["chg_ticks"].extend([px for px, _ in levels])
             columns["chg_lots"].extend([sz for _, sz in levels])
-        bid = max(self.bids, default=0)
-        ask = min(self.asks, default=0)
-        columns["bid_ticks"].append(bid)
-        columns["bid_lots"].append(self.bids.get(bid, 0))
-        columns["ask_ticks"].append(ask)
-        columns["ask_lots"].append(self.asks.get(ask, 0))
+        columns["bid_ticks"].append(self._bid)
+        columns["bid_lots"].append(self.bids.get(self._bid, 0))
+        columns["ask_ticks"].append(self._ask)
+        columns["ask_lots"].append(self.asks.get(self._ask, 0))
 
     def stream(self) -> Stream:
         """The book so far. The builder can go on; the stream keeps what it has."""
@@ -121,3 +125,12 @@ def _apply(levels: dict[int, int], changes: dict[int, int]) -> None:
             levels[px] = sz
         else:
             levels.pop(px, None)
+
+
+def _best(
+    levels: dict[int, int], best: int, changes: dict[int, int], pick: Callable[..., int]
+) -> int:
+    """The best level after changes; the whole side is looked at only when the old best is gone."""
+    if best not in levels:
+        return pick(levels, default=0)
+    return pick([best, *(px for px, sz in changes.items() if sz)])

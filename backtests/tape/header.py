@@ -97,15 +97,15 @@ def read_record(folder: Path, record_type: type[_Record]) -> tuple[_Record, int]
     path = folder / HEADER_NAME
     try:
         data = path.read_bytes()
-        stated = (folder / CHECKSUM_NAME).read_text(encoding="ascii").strip()
+        stated = (folder / CHECKSUM_NAME).read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
             f"{folder}: no tape ({error}), expected a folder with {HEADER_NAME}, {CHECKSUM_NAME}"
         ) from None
     crc32 = zlib.crc32(data)
-    if stated != f"{crc32:08x}":
+    if stated != f"{crc32:08x}\n":
         raise DataError(
-            f"{path}: CRC-32 is {crc32:08x}, expected {stated} as {CHECKSUM_NAME} states"
+            f"{path}: CRC-32 is {crc32:08x}, expected {stated!r} as {CHECKSUM_NAME} states"
         )
     return _decoded(path, data, record_type), crc32
 

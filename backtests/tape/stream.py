@@ -121,11 +121,12 @@ class Stream:
             rows=(0, header.rows),
             folder=folder,
         )
-        check_sizes(stream)
         if verify:
             for column in header.columns:
                 check_file(folder / column.file, column.crc32)
             check_stream(stream)
+        else:
+            check_sizes(stream)
         return stream
 
     @property
@@ -133,6 +134,11 @@ class Stream:
         """The stream as people and errors name it."""
         interval = f" {self.interval_ns} ns" if self.interval_ns else ""
         return f"{self.kind} {self.instrument.id}{interval}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its columns, in the order of the format."""
+        return tuple(self._starts)
 
     @property
     def first(self) -> int:

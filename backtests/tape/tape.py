@@ -26,7 +26,7 @@ class Tape:
     """Market data: `instruments` by id, and `streams` in tie order.
 
     `findings` and `provenance` are what its import said. `path` is the folder it was opened from,
-    else None.
+    else None; `is_verified` says that every checksum and rule was checked when it was.
     """
 
     def __init__(
@@ -36,12 +36,14 @@ class Tape:
         findings: tuple[Finding, ...] = (),
         provenance: tuple[Provenance, ...] = (),
         path: Path | None = None,
+        is_verified: bool = False,
     ) -> None:
         self.streams: tuple[Stream, ...] = tuple(sorted(streams, key=_tie_key))
         self.instruments: dict[str, Instrument] = {}
         self.findings = findings
         self.provenance = provenance
         self.path = path
+        self.is_verified = is_verified
         self._check()
 
     def _check(self) -> None:
@@ -65,7 +67,8 @@ class Tape:
         folder = Path(path)
         header, _ = read_record(folder, Header)
         instruments = {instrument.id: instrument for instrument in header.instruments}
-        size = sum(column.size for stream in header.streams for column in stream.columns) * 8
+        size = 8 * sum(column.size for stream in header.streams for column in stream.columns)
+        is_checked = verify or size <= VERIFIED_BYTES_MAX
         streams = []
         for stream in header.streams:
             instrument = instruments.get(stream.instrument)
@@ -74,9 +77,14 @@ class Tape:
                     f"{folder}: stream {stream.folder} is of {stream.instrument},"
                     f" expected one of {', '.join(instruments) or 'no instrument'}"
                 )
-            is_checked = verify or size <= VERIFIED_BYTES_MAX
             streams.append(Stream.from_folder(folder, stream, instrument, verify=is_checked))
-        return cls(streams, findings=header.findings, provenance=header.provenance, path=folder)
+        return cls(
+            streams,
+            findings=header.findings,
+            provenance=header.provenance,
+            path=folder,
+            is_verified=is_checked,
+        )
 
     @classmethod
     def in_memory(cls, streams: Iterable[Stream]) -> Self:
@@ -109,7 +117,13 @@ class Tape:
             if stream.kind in wanted
             and (instruments is None or stream.instrument.id in instruments)
         ]
-        return Tape(chosen, findings=self.findings, provenance=self.provenance, path=self.path)
+        return Tape(
+            chosen,
+            findings=self.findings,
+            provenance=self.provenance,
+            path=self.path,
+            is_verified=self.is_verified,
+        )
 
     @property
     def start_ns(self) -> int:

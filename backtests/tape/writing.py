@@ -115,8 +115,7 @@ def _write_stream(folder: Path, index: int, stream: Stream) -> StreamHeader:
     name = f"{index:03d}-{stream.kind}-{_plain(stream.instrument.id)}"
     inside = folder / "streams" / name
     inside.mkdir(parents=True)
-    is_cut = stream.kind is StreamKind.BOOK and not stream.is_whole and stream.n > 0
-    cut = _CutBook(stream) if is_cut else None
+    cut = _CutBook(stream) if stream.kind is StreamKind.BOOK and not stream.is_whole else None
     columns = tuple(
         write_column(inside, spec, cut.blocks(spec) if cut else blocks_of(stream, spec.name))
         for spec in COLUMNS[stream.kind]
@@ -141,31 +140,37 @@ class _CutBook:
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        grid = stream.instrument.grid
-        bids, asks = stream.depth_reader().at(0)
-        levels = sorted(bids.items(), reverse=True) + sorted(asks.items())
-        self._ticks = np.array([round(px * grid.px_scale) for px, _ in levels], np.int64)
-        self._lots = np.array([round(sz * grid.sz_scale) for _, sz in levels], np.int64)
-        self._bids = len(bids)
+        self._bids, self._asks = _levels(stream) if stream.n else ([], [])
         # Changes of the rows after the first: where they are, and how far their offsets move.
-        first, last = stream.window("off", 1, 2)[0], stream.window("off", stream.n, stream.n + 1)[0]
-        self._changes = int(first), int(last)
-        self._shift = len(levels) - int(first)
+        first, last = stream.column("off")[[min(1, stream.n), stream.n]].tolist()
+        self._changes = first, last
+        self._shift = len(self._bids) + len(self._asks) - first
 
     def blocks(self, spec: ColumnSpec) -> Iterator[Array]:
         """One column of the slice, in blocks."""
         name = spec.name
         if spec.span is Span.CHANGE:
-            yield self._ticks if name == "chg_ticks" else self._lots
+            levels = self._bids + self._asks
+            yield np.array([level[name == "chg_lots"] for level in levels], np.int64)
             start, stop = self._changes
             for first in range(start, stop, _BLOCK_VALUES):
                 yield self._stream.window(name, first, min(stop, first + _BLOCK_VALUES))
             return
-        heads = {"off": 0, "ask_off": self._bids, "is_snapshot": 1}
+        heads = {"off": 0, "ask_off": len(self._bids), "is_snapshot": 1}
         if name not in heads:
             yield from blocks_of(self._stream, name)
-            return
-        yield np.array([heads[name]])
-        shift = 0 if name == "is_snapshot" else self._shift
-        for block in blocks_of(self._stream, name, 1):
-            yield block + shift
+        elif self._stream.n or spec.span is Span.OFFSET:
+            yield np.array([heads[name]])
+            shift = 0 if name == "is_snapshot" else self._shift
+            for block in blocks_of(self._stream, name, 1):
+                yield block + shift
+
+
+def _levels(stream: Stream) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """The book after the first row as (ticks, lots), best first."""
+    grid = stream.instrument.grid
+    bids, asks = (
+        [(round(px * grid.px_scale), round(sz * grid.sz_scale)) for px, sz in side.items()]
+        for side in stream.depth_reader().at(0)
+    )
+    return sorted(bids, reverse=True), sorted(asks)

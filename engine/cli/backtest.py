@@ -55,4 +55,4 @@ def command(
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(summary), indent=2))
     else:
-        click.echo(render_text(summary))
+        click.echo(render_text(summary), nl=False)

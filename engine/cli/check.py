@@ -66,7 +66,7 @@ def command(config: Path) -> None:
         click.echo("No [backtest] data: nothing to check the symbols against.\n")
     if any(venue.kind == "hyperliquid" for venue in loaded.config.venues.values()):
         echo_table(
-            "Rate budget, one account, one order or cancel per request (without trading)",
+            "Rate budget of one account, at one order or cancel per request and no trading",
             ("actions/s", "lasts", "for ever from USDC/h", "IP weight/min"),
             budget_rows(BudgetLimits()),
         )
@@ -132,7 +132,7 @@ def _amount(amount: float) -> str:
 # -- how long the rate budget lasts ----------------------------------------------------------------
 
 
-def budget_rows(limits: BudgetLimits) -> list[tuple[str, ...]]:
+def budget_rows(limits: BudgetLimits) -> list[tuple[str, str, str, str]]:
     """For some rates of actions: how long the address budget lasts, and the IP weight they use."""
     spendable = limits.address_actions_start - limits.address_actions_reserve
     weight_max = limits.ip_weight_max - limits.ip_weight_reserve

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -10,9 +12,9 @@ from rich.table import Table
 WIDTH_MAX = 200
 
 
-def echo_table(title: str, headers: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def echo_table(title: str, headers: tuple[str, ...], rows: Sequence[Sequence[str]]) -> None:
     """Write a table to stdout, with an empty line after it."""
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for header in headers:
         table.add_column(header, no_wrap=True)
     for row in rows:
@@ -20,5 +22,7 @@ def echo_table(title: str, headers: tuple[str, ...], rows: list[tuple[str, ...]]
     console = Console(width=WIDTH_MAX, no_color=True, highlight=False)
     with console.capture() as capture:
         console.print(table)
+    click.echo(title)
     for line in capture.get().splitlines():
-        click.echo(line.rstrip())
+        click.echo(f"  {line}".rstrip())
+    click.echo()

@@ -93,16 +93,14 @@ def explain(
     assert match is not None, "the pattern takes any text"
     said, path = match["what"], match["path"] or ""
     field_type: object = cls
-    value, default_shown = raw, True
+    value = raw
     for step in _STEP.finditer(path):
         name, index = step["name"], step["index"]
         field_type = _inner(field_type, name)
         if name is not None:
             key = joined(key, name)
             value = value.get(name) if isinstance(value, Mapping) else None
-        elif index == "...":
-            default_shown = False
-        else:
+        elif index != "...":  # an entry that msgspec does not name: the whole container is meant
             key = f"{key}[{index}]"
             value = value[int(index)] if isinstance(value, list | tuple) else None
     unknown, missing = _UNKNOWN.fullmatch(said), _MISSING.fullmatch(said)
@@ -112,7 +110,7 @@ def explain(
     if missing is not None:
         wanted = _expected(_inner(field_type, missing[1]), "")
         return Mistake(joined(key, missing[1]), "", f"missing; expected {wanted}")
-    shown = show(value) if default_shown and not isinstance(value, Mapping) else ""
+    shown = "" if isinstance(value, Mapping) else show(value)
     bound = _EXPECTED.fullmatch(said)
     if bound is None and not said.startswith("Invalid enum value"):
         return Mistake(key, "", said)  # what a Struct's own __post_init__ says
@@ -169,8 +167,10 @@ def _inner(annotation: object, name: str | None) -> object:
     plain = _plain(annotation)
     if name is None:
         members = get_args(plain) if get_origin(plain) in (Union, types.UnionType) else (plain,)
-        items = [get_args(member)[0] for member in members if get_origin(member) is list]
-        return items[0] if items else Any
+        for member in members:
+            if get_origin(member) in (list, tuple, dict):
+                return get_args(member)[1 if get_origin(member) is dict else 0]
+        return Any
     if isinstance(plain, type) and issubclass(plain, msgspec.Struct):
         for field in msgspec.structs.fields(plain):
             if field.encode_name == name:

@@ -65,11 +65,15 @@ class Kind(IntEnum):
 
 
 class RunMeta(msgspec.Struct, frozen=True):
-    """What ran: SHA-256 of the config file's text (hex), perpd's version, the strategies' names."""
+    """What ran: SHA-256 of the config file's text (hex), perpd's version, the strategies' names.
+
+    `setup` is what an engine is rebuilt from, in the form of `engine.drive.recorded`.
+    """
 
     config_sha256: str
     perpd_version: str
     strategies: tuple[str, ...]
+    setup: bytes = b""
 
 
 class Header(NamedTuple):

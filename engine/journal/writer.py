@@ -24,6 +24,7 @@ from engine.journal.codec import (
     HEADER_BYTES,
     PAYLOAD_BYTES_MAX,
     RECORD_HEAD,
+    RECORD_OVERHEAD_BYTES,
     Kind,
     RunMeta,
     Segment,
@@ -35,11 +36,13 @@ from engine.journal.codec import (
 from engine.model.effects import Effect
 from engine.model.events import AnyEvent
 
-SEGMENT_BYTES_MAX: Final = 32 << 20
+SEGMENT_BYTES_MAX: Final = 16 << 20
 BUFFER_BYTES_MAX: Final = 64 << 10
-# Reading a member off the enum costs as much as the checksum.
+# For `append`, which every event passes: each look-up saved there is some percent of its time.
 _EVENT: Final = int(Kind.EVENT)
 _EFFECTS: Final = int(Kind.EFFECTS)
+_pack_head: Final = RECORD_HEAD.pack
+_pack_checksum: Final = CHECKSUM.pack
 
 
 class JournalWriter:
@@ -47,8 +50,7 @@ class JournalWriter:
 
     A segment is ended once it holds `segment_bytes_max` bytes (it may exceed them by one record).
     At `buffer_bytes_max` waiting bytes the buffer is flushed. `bytes_cut` is the length of the torn
-    tail that opening cut off; `sequence` the number of the last record appended, 0 in an empty
-    journal.
+    tail that opening cut off.
 
     As a context manager it closes the journal, with its END record only when the block ended
     without an exception.
@@ -66,7 +68,7 @@ class JournalWriter:
     ) -> None:
         self.folder = folder
         self.bytes_cut = 0
-        self.sequence = 0
+        self._sequence = 0
         self._segment_bytes_max = segment_bytes_max
         self._buffer_bytes_max = buffer_bytes_max
         self._pending: list[bytes] = []
@@ -84,6 +86,11 @@ class JournalWriter:
             self._lock.close()
             raise
         self._reckon_room()
+
+    @property
+    def sequence(self) -> int:
+        """The number of the last record appended, 0 in an empty journal."""
+        return self._sequence + len(self._pending)
 
     def append_event(self, event: AnyEvent) -> None:
         """Append one event.
@@ -112,16 +119,16 @@ class JournalWriter:
 
     def append(self, kind: int, payload: bytes) -> None:
         """Append a record of any kind (0 to 255), its payload as given, at most 16 MiB."""
-        if len(payload) > PAYLOAD_BYTES_MAX:
+        size_bytes = len(payload)
+        if size_bytes > PAYLOAD_BYTES_MAX:
             raise JournalError(
-                f"{self.folder}: a payload of {len(payload)} bytes, expected at most"
+                f"{self.folder}: a payload of {size_bytes} bytes, expected at most"
                 f" {PAYLOAD_BYTES_MAX}"
             )
-        record = RECORD_HEAD.pack(len(payload), self._previous, kind) + payload
-        self._previous = checksum = crc32(record)
-        self._pending += (CHECKSUM.pack(checksum), record)
-        self.sequence += 1
-        self._room -= len(record) + CHECKSUM.size
+        body = _pack_head(size_bytes, self._previous, kind) + payload
+        self._previous = checksum = crc32(body)
+        self._pending.append(_pack_checksum(checksum) + body)
+        self._room -= size_bytes + RECORD_OVERHEAD_BYTES
         if self._room <= 0:
             self.flush()
 
@@ -176,6 +183,7 @@ class JournalWriter:
 
     def _flush(self) -> None:
         data = b"".join(self._pending)
+        self._sequence += len(self._pending)
         self._pending.clear()
         if data:
             self._is_unsynced = True
@@ -206,17 +214,17 @@ class JournalWriter:
         assert header is not None, "a segment without a header is only tolerated as the last"
         self._segment_bytes = HEADER_BYTES
         self._previous = header.checksum
-        self.sequence = header.first_sequence - 1
+        self._sequence = header.first_sequence - 1
         for frame in segment.frames():
             self._segment_bytes = frame.end
             self._previous = frame.checksum
-            self.sequence += 1
+            self._sequence += 1
         self.bytes_cut = segment.torn.bytes_cut if segment.torn else 0
         self._number, self._path = header.number, segment.path
         return files.reopen(segment.path, self._segment_bytes)
 
     def _create(self, number: int) -> FileIO:
-        header, checksum = pack_header(number, self.sequence + 1, self._previous)
+        header, checksum = pack_header(number, self._sequence + 1, self._previous)
         path = segment_path(self.folder, number)
         file = files.create(path, header)
         self._number, self._path = number, path

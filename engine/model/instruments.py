@@ -21,6 +21,7 @@ SIGNIFICANT_FIGURES_HL: Final = 5
 MIN_NOTIONAL_HL_E8: Final = 10 * 10**MONEY_DECIMALS
 _NEAR: Final = 1e-6
 _EXACT_MAX: Final = 1e9
+_NUMBER_MAX: Final = 1e15
 
 
 class MarginTier(msgspec.Struct, frozen=True):
@@ -125,8 +126,9 @@ class Grid(msgspec.Struct, frozen=True, gc=False):
     def quantise_px(self, px: float, side: Side, *, is_aggressive: bool) -> int:
         """The nearest allowed price not past the asked side, in ticks; 0 when there is none.
 
-        A buy rests at or below what was asked and a sell at or above (passive); an IOC the other way round, so that it
-        still reaches what it asked for.
+        A buy rests at or below what was asked and a sell at or above (passive); an IOC the other
+        way round, so that it still reaches what it asked for. What is no price at all (nan, an
+        infinity, 1e15 or more) has none.
         """
         up = (side < 0) is not is_aggressive
         px_ticks = _directed(px, self.px_scale, up=up)
@@ -141,19 +143,27 @@ class Grid(msgspec.Struct, frozen=True, gc=False):
         return px_ticks + step - rest if up else px_ticks - rest
 
     def quantise_sz(self, sz: float) -> int:
-        """The largest allowed size not above what was asked, in lots; 0 when it is less than a lot."""
+        """The largest allowed size not above what was asked, in lots.
+
+        0 when that is less than a lot, or no size at all (negative, nan, 1e15 or more).
+        """
         return max(0, _directed(sz, self.sz_scale, up=False))
 
 
 def _exact(value: float, scale: int, what: str) -> int:
-    nearest = round(value * scale)
+    nearest = round(value * scale) if -_NUMBER_MAX < value < _NUMBER_MAX else 0
     if nearest / scale != value:
         raise ModelError(f"{what} {value!r} is not on the grid of 1/{scale}")
     return nearest
 
 
 def _directed(value: float, scale: int, *, up: bool) -> int:
-    """`value * scale` rounded up or down, reading `value` as the decimal of 15 significant digits."""
+    """`value * scale` rounded up or down, reading `value` as the decimal of 15 digits.
+
+    0 for nan, infinities, and what is too large to be a price or a size.
+    """
+    if not -_NUMBER_MAX < value < _NUMBER_MAX:
+        return 0
     scaled = value * scale
     nearest = round(scaled)
     if nearest / scale == value:

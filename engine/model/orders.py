@@ -1,8 +1,9 @@
 """The life of an order, as a total table: every (state, signal) has an answer.
 
-An unclear outcome is a state, *unknown*, never a failure; only the venue's own word ends an order. A fill is sufficient evidence
-that an order lived. Pairs in `ANOMALIES` keep (or question) the state and are counted, because they mean that a report was
-late, doubled or contradicts an earlier one. Orders are keyed by (cloid, generation): a modify makes a new generation.
+An unclear outcome is a state, *unknown*, never a failure; only the venue's own word ends an order.
+A fill is sufficient evidence that an order lived. Pairs in `ANOMALIES` keep (or question) the state
+and are counted, because they mean that a report was late, doubled or contradicts an earlier one.
+Orders are keyed by (cloid, generation): a modify makes a new generation.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ FINAL: Final = frozenset({OrderState.FILLED, OrderState.CANCELED, OrderState.REJ
 _S = OrderState
 
 # Columns in the order of Signal:
-# ACCEPT WAIT REJECT FILL_PART FILL_ALL TRIGGER CANCEL_SENT CANCELED CANCEL_REJECT MODIFY_SENT REPLACED MODIFY_REJECT UNCLEAR
+# ACCEPT WAIT REJECT FILL_PART FILL_ALL TRIGGER CANCEL_SENT
+# CANCELED CANCEL_REJECT MODIFY_SENT REPLACED MODIFY_REJECT UNCLEAR
 # fmt: off
 NEXT: Final[tuple[tuple[OrderState, ...], ...]] = (
     # SENT: in flight, no answer yet
@@ -68,10 +70,10 @@ NEXT: Final[tuple[tuple[OrderState, ...], ...]] = (
     # UNKNOWN: to be settled by asking; counts at its worst until then
     (_S.OPEN, _S.WAITING, _S.REJECTED, _S.OPEN, _S.FILLED, _S.OPEN, _S.UNKNOWN,
      _S.CANCELED, _S.UNKNOWN, _S.UNKNOWN, _S.OPEN, _S.UNKNOWN, _S.UNKNOWN),
-    # FILLED
+    # FILLED: only a modify that went through after all brings it back
     (_S.FILLED, _S.FILLED, _S.FILLED, _S.FILLED, _S.FILLED, _S.FILLED, _S.FILLED,
-     _S.FILLED, _S.FILLED, _S.FILLED, _S.FILLED, _S.FILLED, _S.FILLED),
-    # CANCELED: a late fill is booked, the order stays gone
+     _S.FILLED, _S.FILLED, _S.FILLED, _S.UNKNOWN, _S.FILLED, _S.FILLED),
+    # CANCELED: a late fill is booked, the order stays gone; a modify brings it back
     (_S.CANCELED, _S.CANCELED, _S.CANCELED, _S.CANCELED, _S.FILLED, _S.CANCELED, _S.CANCELED,
      _S.CANCELED, _S.CANCELED, _S.CANCELED, _S.UNKNOWN, _S.CANCELED, _S.CANCELED),
     # REJECTED: any sign of life contradicts it

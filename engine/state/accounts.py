@@ -94,7 +94,9 @@ class Account:
             position = self.positions.get(instrument)
             if position is not None and position.lots:
                 market = self._markets[instrument]
-                notional_e8 += abs(position.lots) * market.mark_ticks2() * market.money_per_unit // 2
+                notional_e8 += (
+                    abs(position.lots) * market.mark_ticks2() * market.money_per_unit // 2
+                )
             if notional_e8:
                 total += ceil_div(notional_e8, self.leverage_of(instrument))
         for instrument, position in self.positions.items():

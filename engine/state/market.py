@@ -1,11 +1,13 @@
-"""What is known of one instrument's market: the last event of every feed, and the prices read from them on demand.
+"""What is known of one instrument's market: the last event of every feed, and prices on demand.
 
-Nothing is computed per event: a feed keeps its last event, and mark, reference price and age are worked out only when an order
-or a strategy asks.
+Nothing is computed per event: a feed keeps its last event, and mark, reference price and age are
+worked out only when an order or a strategy asks. A price that is no positive number (a venue may
+send none, or nan) counts as absent.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from engine.model.instruments import Grid, Instrument
@@ -13,6 +15,7 @@ from engine.model.units import Side
 from engine.state.books import Book
 
 _NO_BLOCK: frozenset[str] = frozenset()
+_INFINITY = float("inf")
 
 
 class Feed:
@@ -65,32 +68,44 @@ class Market:
         self.scales = (self.px_scale, self.sz_scale, self.money_per_unit)
 
     def mark_ticks2(self) -> int:
-        """Twice the mark price in ticks (a mid may lie between two), or 0 when there is no price at all.
+        """Twice the mark price in ticks (a mid may lie between two); 0 when there is no price at all.
 
         The venue's mark; where it sends none, the mid, the last trade, or the last close.
         """
         context = self.context.last
-        if context is not None:
-            return round(2 * context.mark_px * self.px_scale)
+        if context is not None and 0.0 < context.mark_px < _INFINITY:
+            mark_px: float = context.mark_px
+            return round(2.0 * mark_px * self.px_scale)
         best = self.top.last or self.quote.last
-        if best is not None and best.bid_px and best.ask_px:
+        if best is not None and 0.0 < best.bid_px < _INFINITY and 0.0 < best.ask_px < _INFINITY:
             return round((best.bid_px + best.ask_px) * self.px_scale)
-        px = self._last_px()
-        return round(2 * px * self.px_scale)
+        return round(2.0 * self._last_px() * self.px_scale)
 
     def mark_px(self) -> float | None:
         """The mark price as a float, or None."""
         ticks2 = self.mark_ticks2()
         return ticks2 / (2 * self.px_scale) if ticks2 else None
 
-    def take_px(self, side: Side) -> float:
-        """The price a taker of `side` would meet: the opposite best, else the last price, else the mark; 0 if none."""
-        best = self.top.last or self.quote.last
-        if best is not None:
-            px: float = best.ask_px if side > 0 else best.bid_px
-            if px:
-                return px
-        return self._last_px() or self.mark_ticks2() / (2 * self.px_scale)
+    def take_px(self, side: Side, oldest_ns: int = 0) -> float:
+        """The price a taker of `side` would meet; 0 if there is none at all.
+
+        The opposite best of the book, else of the quotes, if it is no older than `oldest_ns` (local
+        time). Else the newest price there is: an old best, the last trade, the last close, or the
+        venue's mark (its oracle price where it sends none).
+        """
+        newest_ns, newest_px = -1, 0.0
+        for best in (self.top.last, self.quote.last):
+            if best is not None:
+                px: float = best.ask_px if side > 0 else best.bid_px
+                if 0.0 < px < _INFINITY:
+                    if best.ts_local_ns >= oldest_ns:
+                        return px
+                    if best.ts_local_ns > newest_ns:
+                        newest_ns, newest_px = best.ts_local_ns, px
+        for ts_ns, px in self._others():
+            if ts_ns > newest_ns and 0.0 < px < _INFINITY:
+                newest_ns, newest_px = ts_ns, px
+        return newest_px
 
     def heard_ns(self) -> int:
         """When the newest price of this instrument reached us; a bar counts as fresh for one more interval."""
@@ -107,7 +122,7 @@ class Market:
 
     def _last_px(self) -> float:
         trade = self.trade.last
-        if trade is not None:
+        if trade is not None and 0.0 < trade.px < _INFINITY:
             px: float = trade.px
             return px
         newest = None
@@ -115,4 +130,17 @@ class Market:
             bar = feed.last
             if bar is not None and (newest is None or bar.ts_local_ns > newest.ts_local_ns):
                 newest = bar
-        return 0.0 if newest is None else newest.close
+        return 0.0 if newest is None or not 0.0 < newest.close < _INFINITY else newest.close
+
+    def _others(self) -> Iterator[tuple[int, float]]:
+        """Every price besides the best, with the local time it was heard."""
+        trade = self.trade.last
+        if trade is not None:
+            yield trade.ts_local_ns, trade.px
+        for feed in self.bars.values():
+            bar = feed.last
+            if bar is not None:
+                yield bar.ts_local_ns, bar.close
+        context = self.context.last
+        if context is not None:
+            yield context.ts_local_ns, context.mark_px or context.oracle_px

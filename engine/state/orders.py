@@ -1,31 +1,41 @@
 """The engine's orders, and running sums of what they could do at worst.
 
-Sums are kept by increments, per (account, instrument), so that the gate never loops over orders. An order counts with all that
-is left of it from the moment it is approved until the venue's own word ends it, unknown outcomes included; while a modify is in
-flight the larger of old and new counts.
+Sums are kept by increments, per (account, instrument), so that the gate never loops over orders. An
+order counts with all that is left of it from the moment it is approved until the venue's own word
+ends it, unknown outcomes included. While a modify is in flight the larger of old and new counts, in
+size and in price; a fill of the old leaves the new whole.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from typing import Final
 
 from engine.model.commands import Place
 from engine.model.orders import ANOMALIES, NEXT, OrderState, Signal
 from engine.model.units import Side, Tif
 
-FINAL_FROM = OrderState.FILLED
-FINALS_REMEMBERED_MAX = 100_000
+FINAL_FROM: Final = OrderState.FILLED
+FINALS_REMEMBERED_MAX: Final = 100_000
+_UNKNOWN: Final = OrderState.UNKNOWN
 
 
 class Exposure:
     """What the live orders of one (account, instrument) could still do.
 
-    `*_lots` are split by side and by whether an order may only reduce; `reserved_e8` is the notional at limit price of all that
-    may add.
+    `*_lots` are split by side and by whether an order may only reduce; `reserved_e8` is the
+    notional at limit price of all that may add.
     """
 
-    __slots__ = ("buy_lots", "count", "reduce_buy_lots", "reduce_sell_lots", "reserved_e8", "sell_lots")
+    __slots__ = (
+        "buy_lots",
+        "count",
+        "reduce_buy_lots",
+        "reduce_sell_lots",
+        "reserved_e8",
+        "sell_lots",
+    )
 
     def __init__(self) -> None:
         self.buy_lots = 0
@@ -35,8 +45,8 @@ class Exposure:
         self.reserved_e8 = 0
         self.count = 0
 
-    def shift(self, order: Order, lots: int) -> None:
-        """Count `lots` more (or, negative, fewer) of this order."""
+    def shift(self, order: Order, lots: int, reserved_e8: int) -> None:
+        """Count so many lots and so much notional more (or, negative, less) for this order."""
         if order.reduce_only:
             if order.side > 0:
                 self.reduce_buy_lots += lots
@@ -47,20 +57,27 @@ class Exposure:
             self.buy_lots += lots
         else:
             self.sell_lots += lots
-        self.reserved_e8 += lots * order.px_ticks * order.money_per_unit
+        self.reserved_e8 += reserved_e8
 
 
 class Order:
-    """One order of ours: what was asked, and what is known of it."""
+    """One order of ours: what was asked, and what is known of it.
+
+    `pending_*` is the modify in flight (size 0: none). `is_replaced` says that the present
+    generation left the book while a modify is in flight: only its successor can do something.
+    """
 
     __slots__ = (
         "account",
         "cloid",
         "counted_lots",
+        "counted_px_ticks",
+        "ended_ns",
         "exposure",
         "filled_lots",
         "generation",
         "instrument",
+        "is_replaced",
         "money_per_unit",
         "oid",
         "parent",
@@ -80,7 +97,6 @@ class Order:
         "sz_scale",
         "tif",
         "trigger",
-        "ended_ns",
     )
 
     def __init__(  # noqa: PLR0913 - an order has this many facts
@@ -112,8 +128,10 @@ class Order:
         self.quote = quote
         self.filled_lots = 0
         self.counted_lots = 0
+        self.counted_px_ticks = 0
         self.pending_px_ticks = 0
         self.pending_sz_lots = 0
+        self.is_replaced = False
         self.state = OrderState.SENT
         self.prior_state = OrderState.SENT
         self.reason = ""
@@ -145,19 +163,42 @@ class Order:
         """The size filled so far, in base units."""
         return self.filled_lots / self.sz_scale
 
-    def count_lots(self, lots: int) -> None:
-        """Let the exposure count `lots` of this order from now on."""
-        delta = lots - self.counted_lots
-        if delta:
-            self.exposure.shift(self, delta)
+    def recount(self) -> None:
+        """Let the exposure count the worst that this order can still do."""
+        lots = px_ticks = 0
+        if self.state < FINAL_FROM:
+            px_ticks = self.px_ticks
+            if not self.is_replaced:
+                lots = max(0, self.sz_lots - self.filled_lots)
+            if self.pending_sz_lots:
+                lots = max(lots, self.pending_sz_lots)
+                px_ticks = max(px_ticks, self.pending_px_ticks)
+        self._count(lots, px_ticks)
+
+    def uncount(self) -> None:
+        """Let the exposure count nothing of this order."""
+        self._count(0, 0)
+
+    def _count(self, lots: int, px_ticks: int) -> None:
+        counted_lots, counted_px_ticks = self.counted_lots, self.counted_px_ticks
+        if lots != counted_lots or px_ticks != counted_px_ticks:
+            ticks_lots = lots * px_ticks - counted_lots * counted_px_ticks
+            self.exposure.shift(self, lots - counted_lots, ticks_lots * self.money_per_unit)
             self.counted_lots = lots
+            self.counted_px_ticks = px_ticks
+
+    def forget_pending(self) -> None:
+        """No modify is in flight."""
+        self.pending_px_ticks = self.pending_sz_lots = 0
+        self.is_replaced = False
 
 
 class Orders:
     """All orders of an engine: every live one, and the newest 100,000 that ended.
 
-    An order is known by (cloid, generation): it is found by its cloid, and an answer that names another generation than its
-    present one is not about what rests now. `ended` collects the orders that ended, for the driver to take away.
+    An order is known by (cloid, generation): it is found by its cloid, and an answer that names
+    another generation than its present one is not about what rests now. `ended` collects the orders
+    that ended, for the driver to take away.
     """
 
     def __init__(self) -> None:
@@ -173,7 +214,7 @@ class Orders:
         self._by_cloid[order.cloid] = order
         self.live(order.strategy, order.instrument)[order.cloid] = order
         order.exposure.count += 1
-        order.count_lots(order.sz_lots)
+        order.recount()
         if order.quote:
             self._quotes[order.strategy, order.instrument, order.quote] = order
 
@@ -205,66 +246,119 @@ class Orders:
         return taken
 
     def signal(self, order: Order, signal: Signal, ts_ns: int, reason: str = "") -> None:
-        """Move an order along its life; count the pairs that should not happen; settle its exposure when it ends."""
+        """Move an order along its life, and let it count for what it can still do.
+
+        Pairs that should not happen are counted in `anomalies`.
+        """
         before = order.state
         after = NEXT[before][signal]
         if (before, signal) in ANOMALIES:
-            key = before.name, signal.name
-            self.anomalies[key] = self.anomalies.get(key, 0) + 1
+            self._count_anomaly(before.name, signal.name)
         order.state = after
-        if signal is Signal.CANCEL_SENT or signal is Signal.MODIFY_SENT:
-            order.prior_state = before
         if reason:
             order.reason = reason
         if after >= FINAL_FROM:
             if before < FINAL_FROM:
                 self._end(order, ts_ns)
-        elif before >= FINAL_FROM:
+            return
+        if before >= FINAL_FROM:
             self._revive(order)
+        if signal is Signal.MODIFY_REJECT or (before is _UNKNOWN and after is not _UNKNOWN):
+            # A refused modify never was; one of unknown outcome was settled by asking.
+            order.forget_pending()
+        order.recount()
 
-    def fill(self, order: Order, sz_lots: int, ts_ns: int) -> None:
-        """Count a fill against the order."""
+    def fill(self, order: Order, sz_lots: int, generation: int, ts_ns: int) -> None:
+        """Count a fill; one of an earlier generation takes nothing from what rests now."""
         order.filled_lots += sz_lots
-        is_all = order.filled_lots >= order.sz_lots
-        if order.state < FINAL_FROM:
-            if order.filled_lots > order.sz_lots:
-                self.anomalies["OVERFILL", ""] = self.anomalies.get(("OVERFILL", ""), 0) + 1
-            order.count_lots(max(0, order.counted_lots - sz_lots))
-        self.signal(order, Signal.FILL_ALL if is_all else Signal.FILL_PART, ts_ns)
+        if generation < order.generation:
+            order.sz_lots += sz_lots
+            return
+        if order.filled_lots > order.sz_lots:
+            self._count_anomaly("OVERFILL", "")
+        if order.filled_lots >= order.sz_lots:
+            self.signal(order, Signal.FILL_ALL, ts_ns)
+        elif order.pending_sz_lots and order.state is _UNKNOWN:
+            # It proves that the order lived, and says nothing of the modify nobody knows about.
+            order.recount()
+        else:
+            self.signal(order, Signal.FILL_PART, ts_ns)
 
-    def replace(self, order: Order, px_ticks: int, sz_lots: int) -> None:
-        """A modify went through: the order's next generation is what counts."""
-        order.count_lots(0)
+    def send_cancel(self, order: Order, ts_ns: int) -> None:
+        """A cancel was approved."""
+        self._remember_settled(order)
+        self.signal(order, Signal.CANCEL_SENT, ts_ns)
+
+    def send_modify(self, order: Order, px_ticks: int, sz_lots: int, ts_ns: int) -> None:
+        """A modify was approved; `sz_lots` is what shall remain."""
+        self._remember_settled(order)
+        order.pending_px_ticks = px_ticks
+        order.pending_sz_lots = sz_lots
+        self.signal(order, Signal.MODIFY_SENT, ts_ns)
+
+    def cancel_old(self, order: Order, ts_ns: int, reason: str) -> None:
+        """The present generation left the book; with a modify in flight its successor may live."""
+        if not order.pending_sz_lots:
+            self.signal(order, Signal.CANCELED, ts_ns, reason)
+            return
+        order.is_replaced = True
+        order.reason = reason
+        order.recount()
+
+    def reject_modify(self, order: Order, ts_ns: int) -> None:
+        """The modify in flight was refused: what had left the book meanwhile is gone for good."""
+        is_gone = order.is_replaced
+        self.signal(order, Signal.MODIFY_REJECT, ts_ns)
+        if is_gone:
+            self.signal(order, Signal.CANCELED, ts_ns)
+
+    def replace(self, order: Order, px_ticks: int, sz_lots: int, ts_ns: int) -> None:
+        """A modify went through: the next generation, with `sz_lots` left, is what counts."""
         order.generation += 1
         order.px_ticks = px_ticks
         order.sz_lots = order.filled_lots + sz_lots
-        order.pending_px_ticks = order.pending_sz_lots = 0
-        if order.state < FINAL_FROM:
-            order.count_lots(sz_lots)
+        order.forget_pending()
+        self.signal(order, Signal.REPLACED, ts_ns)
 
     def discard(self, order: Order) -> None:
         """Forget an order that was approved but never sent."""
-        self._end(order, order.sent_ns)
-        self.ended.pop()
-        self._finals.pop()
+        order.state = OrderState.REJECTED
+        self._leave(order)
         del self._by_cloid[order.cloid]
 
-    def undo(self, order: Order) -> None:
-        """Take back a cancel or modify that was approved but never sent."""
-        if order.state is OrderState.CANCELING or order.state is OrderState.MODIFYING:
-            order.state = order.prior_state
-            order.pending_px_ticks = order.pending_sz_lots = 0
-            order.count_lots(order.remaining_lots)
+    def undo_cancel(self, order: Order) -> None:
+        """Take back a cancel that was approved but never sent."""
+        if order.state is OrderState.CANCELING:
+            order.state = OrderState.MODIFYING if order.pending_sz_lots else order.prior_state
 
-    def _end(self, order: Order, ts_ns: int) -> None:
-        order.ended_ns = ts_ns
-        order.count_lots(0)
+    def undo_modify(self, order: Order) -> None:
+        """Take back a modify that was approved but never sent."""
+        if order.state is OrderState.MODIFYING:
+            order.state = order.prior_state
+        order.forget_pending()
+        order.recount()
+
+    def _remember_settled(self, order: Order) -> None:
+        if order.state is not OrderState.MODIFYING and order.state is not OrderState.CANCELING:
+            order.prior_state = order.state
+
+    def _count_anomaly(self, before: str, signal: str) -> None:
+        key = before, signal
+        self.anomalies[key] = self.anomalies.get(key, 0) + 1
+
+    def _leave(self, order: Order) -> None:
+        order.forget_pending()
+        order.uncount()
         order.exposure.count -= 1
         self._live[order.strategy, order.instrument].pop(order.cloid, None)
         if order.quote:
             key = order.strategy, order.instrument, order.quote
             if self._quotes.get(key) is order:
                 del self._quotes[key]
+
+    def _end(self, order: Order, ts_ns: int) -> None:
+        order.ended_ns = ts_ns
+        self._leave(order)
         self.ended.append(order)
         self._finals.append(order.cloid)
         if len(self._finals) > FINALS_REMEMBERED_MAX:
@@ -279,4 +373,5 @@ class Orders:
         """A final order showed life: it counts again at its worst until it is settled."""
         self.live(order.strategy, order.instrument)[order.cloid] = order
         order.exposure.count += 1
-        order.count_lots(order.remaining_lots)
+        if order.quote:
+            self._quotes.setdefault((order.strategy, order.instrument, order.quote), order)

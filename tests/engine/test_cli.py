@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import json
 import os
 import subprocess
 import sys
@@ -14,12 +15,14 @@ import click
 import pytest
 import structlog
 
+from engine.budget import BudgetLimits
 from engine.cli.app import COMMANDS, run
 from engine.cli.check import budget_rows
 from engine.cli.logs import configure_logging
 from engine.cli.progress import lines, progress
-from engine.budget import BudgetLimits
+from engine.drive.replay import Difference, ReplayOutcome
 from engine.errors import JournalError, PerpdError
+from engine.model.events import BlockTime
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "0x" + "4c" * 32
@@ -152,7 +155,8 @@ def test_a_failure_while_running_is_one_line_on_stderr_and_code_1(
 ) -> None:
     assert 1 == failing(monkeypatch, error)
 
-    assert expected == capsys.readouterr().err
+    # After an interrupt click first ends the line that shows ^C.
+    assert expected == capsys.readouterr().err.removeprefix("\n")
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,6 +257,170 @@ def test_the_rate_budget_lasts_for_its_spendable_actions() -> None:
     assert ("15 min", "36,000", "600 of 1000") == rows["10"]
     tight = budget_rows(BudgetLimits(ip_weight_max=700))
     assert "600 of 500 TOO MUCH" == tight[-1][-1]
+
+
+# -- data, and what runs on it ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A generated tape of three minutes of BTC."""
+    path = tmp_path_factory.mktemp("cli") / "market.tape"
+    assert 0 == run(["data", "generate", "--out", str(path), "--coin", "BTC", "--minutes", "3"])
+    return path
+
+
+@pytest.fixture
+def runnable(config: Path, market: Path) -> Path:
+    """A config that can be run on that tape."""
+    quotes = CONFIG[CONFIG.index("[[strategies]]") :].replace("trend", "quotes")
+    quotes = quotes.replace("ema_cross", "market_maker")
+    config.write_text(
+        f'{CONFIG}{quotes}[symbols.BTC]\nleverage = 4\n[backtest]\ndata = "{market}"\n'
+    )
+    return config
+
+
+def test_data_inspect_shows_what_data_generate_wrote(
+    market: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 0 == run(["data", "inspect", str(market), "--verify"])
+    assert "hl:BTC" in capsys.readouterr().out
+
+    assert 0 == run(["data", "inspect", str(market), "--json"])
+    assert ["hl:BTC"] == [one["id"] for one in json.loads(capsys.readouterr().out)["instruments"]]
+
+
+def test_data_generate_does_not_replace_a_tape_unasked(
+    market: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 2 == run(["data", "generate", "--out", str(market)])
+
+    assert capsys.readouterr().err.startswith(f"perpd: {market}: exists")
+
+
+def test_data_import_takes_what_files_do_not_say_as_options(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    candles = tmp_path / "candles.csv"
+    rows = [f"{60_000 * n},100,101,99,100.5,2" for n in range(1, 5)]
+    candles.write_text("\n".join(["open_time_ms,open,high,low,close,volume_base", *rows]) + "\n")
+    out = tmp_path / "out.tape"
+    options = ["--coin", "ABC", "--venue", "hyper", "--sz-decimals", "ABC=2"]
+
+    assert 0 == run(["data", "import", str(candles), "--out", str(out), *options, "--json"])
+
+    (one,) = json.loads(capsys.readouterr().out)["instruments"]
+    assert ("hyper:ABC", 2) == (one["id"], one["sz_decimals"])
+
+
+@pytest.mark.parametrize("value", ["BTC", "=5", "BTC=", "BTC=-1", "BTC=5.0"])
+def test_a_number_per_coin_is_written_coin_equals_number(
+    value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 2 == run(["data", "import", "x.csv", "--out", "y.tape", "--sz-decimals", value])
+
+    assert f"{value!r}: expected COIN=NUMBER, such as BTC=5" in capsys.readouterr().err
+
+
+def test_check_shows_the_limits_of_each_instrument_in_use(
+    runnable: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 0 == run(["check", str(runnable)])
+
+    shown = capsys.readouterr().out
+    (row,) = [line for line in shown.splitlines() if line.startswith("  hl:BTC")]
+    assert "4x cross, at most 40x" in row
+    assert "10 to any" in row
+    assert "0.00001" in row
+
+
+def test_check_finds_a_symbol_the_data_does_not_have(
+    runnable: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runnable.write_text(runnable.read_text().replace('["BTC"]', '["BTCC"]', 1))
+
+    assert 2 == run(["check", str(runnable)])
+
+    expected = (
+        f'perpd: {runnable}: strategies[0].symbols[0] = "BTCC" (strategy "trend"): venue "hl" has'
+        ' no such symbol here; did you mean "BTC"?\n'
+    )
+    assert expected == capsys.readouterr().err
+
+
+def test_backtest_prints_a_summary_and_writes_the_report(
+    runnable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+
+    assert 0 == run(["backtest", str(runnable), "--out", str(out)])
+
+    assert capsys.readouterr().out.startswith("bot ")
+    written = {path.name for path in out.iterdir()}
+    assert {"summary.json", "fills.csv", "orders.csv", "equity.csv", "report.html"} <= written
+
+
+def test_backtest_prints_json_and_nothing_else_for_programs(
+    runnable: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 0 == run(["backtest", str(runnable), "--json", "--driver", "reference"])
+
+    captured = capsys.readouterr()
+    summary = json.loads(captured.out)
+    assert ("bot", "backtest", "reference") == tuple(
+        summary[key] for key in ("name", "mode", "driver")
+    )
+    assert summary["orders"] > 0
+    assert "" == captured.err
+
+
+def test_backtest_of_a_config_without_data_says_what_is_missing(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 2 == run(["backtest", str(config)])
+
+    assert capsys.readouterr().err.startswith(f"perpd: {config}: backtest: missing")
+
+
+# -- replay ----------------------------------------------------------------------------------------
+
+
+def replayed(monkeypatch: pytest.MonkeyPatch, folder: Path, found: ReplayOutcome) -> int:
+    importlib.import_module("engine.cli.replay")
+    monkeypatch.setattr("engine.cli.replay.replay_run", lambda _: found)
+    return run(["replay", str(folder)])
+
+
+def test_replay_says_identical_and_notes_what_was_cut(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 0 == replayed(monkeypatch, tmp_path, ReplayOutcome(1, 20, 5, 0, 7, 0, None))
+
+    captured = capsys.readouterr()
+    assert "identical: 1 runs, 20 events, 5 effects\n" == captured.out
+    assert "note: 7 bytes at the journal's end were cut short\n" == captured.err
+
+
+def test_replay_ends_with_code_1_at_the_first_difference(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    difference = Difference(9, 1, 30, BlockTime(1, 1), None, None)
+    found = ReplayOutcome(1, 9, 2, 0, 0, 0, difference)
+
+    assert 1 == replayed(monkeypatch, tmp_path, found)
+
+    captured = capsys.readouterr()
+    assert "" == captured.out
+    assert "perpd: event 9 (record 30) came out differently" in captured.err
+
+
+def test_replay_of_no_folder_is_a_mistake_of_the_user(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 2 == run(["replay", str(tmp_path / "nowhere")])
+
+    assert "does not exist" in capsys.readouterr().err
 
 
 # -- progress and logs -----------------------------------------------------------------------------

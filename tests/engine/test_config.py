@@ -417,6 +417,110 @@ def test_a_long_value_is_cut(tmp_path: Path) -> None:
     assert len(line) < 200
 
 
+MINIMAL = GOOD[: GOOD.index("[symbols.BTC]")] + GOOD[GOOD.index("[[strategies]]") :]
+EDGES = [
+    # section, key, the last value allowed, the first one that is not
+    ("risk", "order_notional_max", "0.01", "0.0"),
+    ("risk", "position_notional_max", "0.01", "-1"),
+    ("risk", "price_distance_max", "1", "1.01"),
+    ("risk", "price_distance_max", "0.001", "0"),
+    ("risk", "data_age_ms_max", "1", "0"),
+    ("risk", "leverage_max", "1", "0"),
+    ("risk", "open_orders_max", "1", "0"),
+    ("symbols.BTC", "leverage", "1", "0"),
+    ("daemon", "journal", '"j"', '""'),
+    ("backtest.fees", "maker", "-0.01", "-0.011"),
+    ("backtest.fees", "taker", "0.01", "0.011"),
+    ("backtest.latency", "order_ms", "0", "-1"),
+    ("backtest.latency", "jitter_ms", "0", "-0.1"),
+    ("backtest.latency", "seed", "0", "-1"),
+    ("backtest", "starting_balance", "0.01", "0"),
+    ("backtest", "half_spread_bps", "0", "-0.1"),
+]
+
+
+@pytest.mark.parametrize(("section", "key", "last", "first_wrong"), EDGES)
+def test_a_number_may_go_to_its_bound_and_no_further(
+    section: str, key: str, last: str, first_wrong: str, tmp_path: Path
+) -> None:
+    start = MINIMAL[: MINIMAL.index("[backtest]")]
+    data = 'data = "d"\n' if section == "backtest" else ""
+    prefix = '[backtest]\ndata = "d"\n' if section.startswith("backtest.") else ""
+
+    load(tmp_path, f"{start}{prefix}[{section}]\n{data}{key} = {last}\n")
+    line = mistake(tmp_path, f"{start}{prefix}[{section}]\n{data}{key} = {first_wrong}\n")
+
+    assert line.startswith(f"{section}.{key} = {first_wrong}: expected ")
+
+
+def test_without_a_risk_section_the_gate_gets_its_own_defaults(tmp_path: Path) -> None:
+    assert Limits() == load(tmp_path, MINIMAL).config.risk.limits()
+
+
+# -- parameters of a plugin's own kind -------------------------------------------------------------
+
+PLUGIN = """\
+from typing import Annotated, Literal
+
+import msgspec
+
+from strategies.api import Params, Strategy
+
+class Level(msgspec.Struct, forbid_unknown_fields=True):
+    px: float
+
+class MineParams(Params, frozen=True):
+    size: Annotated[float, msgspec.Meta(gt=0)]
+    count: int | None = None
+    mode: Literal["fast", "slow"] | None = None
+    either: int | str = 0
+    level: Level | None = None
+    levels: list[Level] = []
+    weights: dict[str, float] = {}
+
+class Mine(Strategy):
+    Params = MineParams
+"""
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        ("", '.size (strategy "trend"): missing; expected a number'),
+        ("size = 0", ".size = 0 {}: expected a number > 0.0"),
+        ('size = 1, count = "3"', '.count = "3" {}: expected a whole number'),
+        (
+            'size = 1, mode = "fats"',
+            '.mode = "fats" {}: expected "fast" or "slow"; did you mean "fast"?',
+        ),
+        ("size = 1, either = 2.5", ".either = 2.5 {}: expected a whole number or text"),
+        ("size = 1, level = 3", ".level = 3 {}: expected a table"),
+        ("size = 1, level = {{}}", ".level.px {}: missing; expected a number"),
+        (
+            "size = 1, level = {{ px = 1, py = 2 }}",
+            ".level.py {}: unknown parameter; known parameters: px",
+        ),
+        ("size = 1, levels = 3", ".levels = 3 {}: expected a list"),
+        (
+            "size = 1, levels = [{{ px = 1 }}, {{ px = true }}]",
+            ".levels[1].px = true {}: expected a number",
+        ),
+        ("size = 1, weights = 1", ".weights = 1 {}: expected a table"),
+        ('size = 1, weights = {{ a = "x" }}', ".weights {}: expected a number"),
+    ],
+)
+def test_a_plugins_parameters_are_explained_by_their_types(
+    params: str, expected: str, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(PLUGIN)
+    text = GOOD.replace('"ema_cross"', '"./mine.py:Mine"')
+    text = text.replace("{ fast = 5, slow = 10 }", "{ " + params.format() + " }")
+
+    line = mistake(tmp_path, text)
+
+    assert "strategies[0].params" + expected.format(TREND) == line
+
+
 # -- against the market ----------------------------------------------------------------------------
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -44,7 +43,8 @@ def record_run(folder: Path, trades: int, *, is_killed: bool = False) -> None:
     """One run: META, EngineStarted, trades."""
     engine, writer = Counter(), JournalWriter(folder, segment_bytes_max=1000)
     writer.append_meta(META)
-    for event in (EngineStarted(0, 0, 1), *map(trade, range(1, trades + 1))):
+    events: list[AnyEvent] = [EngineStarted(0, 0, 1), *map(trade, range(1, trades + 1))]
+    for event in events:
         journaled_step(engine, writer, event)
     if is_killed:
         writer.abandon()
@@ -277,7 +277,7 @@ def test_a_different_effect_is_shown_beside_the_recorded_one(folder: Path) -> No
     ],
     ids=["one missing", "all missing", "one extra", "the last event"],
 )
-def test_missing_and_extra_effects_are_differences(  # noqa: PLR0913 - a row of the table
+def test_missing_and_extra_effects_are_differences(
     folder: Path,
     at_trade: int,
     effects: tuple[Effect, ...],

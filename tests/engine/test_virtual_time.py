@@ -1,4 +1,4 @@
-"""Virtual time passes exactly, in order, without any real time, and never waits for the real world."""
+"""Virtual time passes exactly and in order, takes no real time, and never waits for the world."""
 
 from __future__ import annotations
 
@@ -103,12 +103,16 @@ def test_a_cancelled_timer_neither_fires_nor_lets_its_time_pass() -> None:
     async def main() -> tuple[list[str], int]:
         loop = asyncio.get_running_loop()
         fired: list[str] = []
+        loop.set_exception_handler(lambda _, context: fired.append(str(context)))
         loop.call_later(100, fired.append, "cancelled").cancel()
         loop.call_later(1, fired.append, "cancelled too").cancel()
+        loop.call_later(5, fired.append, "fired")
+        loop.call_later(5, fired.append, "cancelled behind another").cancel()
+        loop.call_soon(fired.append, "cancelled when ready").cancel()
         await asyncio.sleep(5)
         return fired, virtual_clock().monotonic_ns()
 
-    assert ([], 5 * 10**9) == run_virtual(main())
+    assert (["fired"], 5 * 10**9) == run_virtual(main())
 
 
 def test_work_that_is_ready_runs_before_time_passes() -> None:

@@ -65,10 +65,20 @@ def test_a_trend_that_began_before_the_start_is_not_entered() -> None:
     assert strategy.on_bar(bar(BTC, 7, 96.0)) is None
 
 
-def test_a_flat_market_gives_no_signal() -> None:
+@pytest.mark.parametrize("close", [80.0, 100.0, 125.0])
+def test_the_first_direction_after_a_flat_market_is_no_crossing(close: float) -> None:
     strategy, _ = started([100.0] * 6)
 
-    assert strategy.on_bar(bar(BTC, 6, 100.0)) is None
+    assert strategy.on_bar(bar(BTC, 6, close)) is None
+
+
+def test_a_touch_is_no_crossing() -> None:
+    """The slow average (alpha 1/2) stands at 99; so does the fast one, for one bar."""
+    strategy, _ = started([100.0, 98.0], fast=1, slow=3)
+
+    assert strategy.on_bar(bar(BTC, 2, 99.0)) is None
+    assert strategy.on_bar(bar(BTC, 3, 98.0)) is None
+    assert strategy.on_bar(bar(BTC, 4, 103.0))
 
 
 def test_instruments_are_followed_apart() -> None:

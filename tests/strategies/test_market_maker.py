@@ -71,6 +71,20 @@ def test_half_an_inventory_shifts_both_quotes_by_half_the_skew(
     assert reservation + 3.0 == pytest.approx(placed["ask"].px)
 
 
+@pytest.mark.parametrize(
+    ("position_sz", "name", "px"), [(10.0, "ask", 1001.0), (-10.0, "bid", 999.0)]
+)
+def test_beyond_the_limit_it_leans_no_further_than_the_whole_skew(
+    position_sz: float, name: str, px: float
+) -> None:
+    strategy, view = started(half_spread_bps=30.0)
+    view.positions[BTC] = position_sz
+
+    placed = quotes(strategy.on_book(top(BTC, 1, 999.0, 1001.0)))
+
+    assert px == pytest.approx(placed[name].px)
+
+
 def test_near_the_limit_a_quote_is_only_as_large_as_the_room_that_is_left() -> None:
     strategy, view = started()
     view.positions[BTC] = 4.5
@@ -128,6 +142,13 @@ def test_quotes_stay_until_the_mid_has_moved_far_enough() -> None:
 
     assert strategy.on_book(top(BTC, 1_000, 999.4, 1001.4)) is None
     assert quotes(strategy.on_book(top(BTC, 1_001, 999.6, 1001.6)))
+
+
+def test_without_a_threshold_quotes_follow_at_every_interval() -> None:
+    strategy, _ = started(requote_bps=0.0)
+    strategy.on_book(top(BTC, 1, 999.0, 1001.0))
+
+    assert quotes(strategy.on_book(top(BTC, 101, 999.0, 1001.0)))
 
 
 def test_quotes_stay_for_the_least_interval_whatever_the_mid_does() -> None:
