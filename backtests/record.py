@@ -1,12 +1,13 @@
-"""What is kept of a run: fills as they were booked, orders as they ended, funding as it was paid, and the equity curve.
+"""What is kept of a run: fills as booked, orders as ended, funding as paid, the equity curve.
 
-The curve is worked out after the run from the fills and the tape's own prices; nothing is computed per event for it. The mark of
-a sample is what the engine would have gone by: the venue's mark, else the mid, the last trade, or the last close.
+The curve is worked out after the run from the fills and the tape's own prices; nothing is computed
+per event for it. The mark of a sample is what the engine would have gone by: the venue's mark, else
+the mid, the last trade, or the last close.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final, Literal
 
 import numpy as np
 
@@ -14,16 +15,36 @@ from backtests.drive.session import Session
 from backtests.report.result import EquityPoint, FillRow, InstrumentSeries, OrderRow
 from backtests.simulate import Outcome
 from backtests.tape import Stream, StreamKind
+from backtests.tape.schema import IntArray
 from engine.account_events import Booking
-from engine.model.events import CancelRejected, FundingPaid, OrderCanceled
+from engine.model.events import AccountEvent, CancelRejected, FundingPaid, OrderCanceled
 from engine.model.orders import OrderState
 from engine.model.units import NS_PER_S, Tif
 from engine.routes import Effects
 from engine.state.orders import Order
 from engine.state.positions import Position
 
+OrderKind = Literal["limit", "market", "trigger"]
 SAMPLES_MAX: Final = 2_000
-_STEPS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400)
+_STEPS_S: Final = (
+    1,
+    2,
+    5,
+    10,
+    15,
+    30,
+    60,
+    120,
+    300,
+    600,
+    900,
+    1800,
+    3600,
+    7200,
+    14_400,
+    28_800,
+    86_400,
+)
 _MARK_ORDER: Final = (
     StreamKind.CONTEXT,
     StreamKind.BOOK,
@@ -34,7 +55,7 @@ _MARK_ORDER: Final = (
 
 
 class Recorder:
-    """Takes the bookings and ended orders out of an engine as a run goes on, so that neither piles up there."""
+    """Takes bookings and ended orders out of an engine as a run goes on."""
 
     def __init__(self) -> None:
         self.bookings: list[Booking] = []
@@ -46,14 +67,13 @@ class Recorder:
     def sent(self, ts_ns: int, effects: Effects) -> None:
         """Nothing to note: what was sent shows in its orders."""
 
-    def reported(self, event: Any) -> None:
+    def reported(self, event: AccountEvent) -> None:
         """Keep what leaves no trace in an order."""
-        kind = type(event)
-        if kind is FundingPaid:
+        if isinstance(event, FundingPaid):
             self.funding.append(event)
-        elif kind is OrderCanceled:
+        elif isinstance(event, OrderCanceled):
             self.cancels[event.account] = self.cancels.get(event.account, 0) + 1
-        elif kind is CancelRejected:
+        elif isinstance(event, CancelRejected):
             self.cancel_rejects += 1
 
     def drain(self, session: Session) -> None:
@@ -98,7 +118,7 @@ def order_rows(ended: list[Order], live: list[Order]) -> list[OrderRow]:
 
 
 def _order_row(order: Order) -> OrderRow:
-    kind = "limit"
+    kind: OrderKind = "limit"
     if order.trigger is not None:
         kind = "trigger"
     elif order.tif is Tif.IOC:
@@ -125,10 +145,11 @@ def _order_row(order: Order) -> OrderRow:
     )
 
 
-# -- the equity curve ------------------------------------------------------------------------------------
+# -- the equity curve
+# ------------------------------------------------------------------------------------
 
 
-def sample_times(start_ns: int, end_ns: int) -> Any:
+def sample_times(start_ns: int, end_ns: int) -> IntArray:
     """At most about 2,000 instants on a round step, the start and the end among them."""
     span_s = max(1, (end_ns - start_ns) // NS_PER_S)
     step_s = next((step for step in _STEPS_S if span_s / step <= SAMPLES_MAX), _STEPS_S[-1])
@@ -138,23 +159,31 @@ def sample_times(start_ns: int, end_ns: int) -> Any:
     return np.concatenate([[start_ns], inner, [end_ns]]).astype(np.int64)
 
 
-def mark_at(streams: list[Stream], instrument: str, times: Any, feed_delay_ns: int) -> Any:
-    """Twice the mark in ticks at each time, 0 before the first price: by the best source that has one by then."""
+def mark_at(
+    streams: list[Stream], instrument: str, times: IntArray, feed_delay_ns: int
+) -> IntArray:
+    """Twice the mark in ticks at each time, by the best source by then; 0 before any price."""
     marks = np.zeros(len(times), dtype=np.int64)
     for kind in reversed(_MARK_ORDER):
         for stream in streams:
             if stream.kind is kind and stream.instrument.id == instrument and stream.n:
-                rows = np.searchsorted(stream.column("ts_local_ns") + feed_delay_ns, times, side="right") - 1
+                rows = (
+                    np.searchsorted(
+                        stream.column("ts_local_ns") + feed_delay_ns, times, side="right"
+                    )
+                    - 1
+                )
                 values = _prices2(stream)[np.maximum(rows, 0)]
                 marks = np.where((rows >= 0) & (values > 0), values, marks)
     return marks
 
 
-def _prices2(stream: Stream) -> Any:
+def _prices2(stream: Stream) -> IntArray:
     """Twice the price of every row in ticks; 0 where a row tells none."""
     if stream.kind is StreamKind.CONTEXT:
         scale = stream.instrument.grid.px_scale
-        return np.rint(2 * stream.column("mark_px") * scale).astype(np.int64)
+        marks2: IntArray = np.rint(2 * stream.column("mark_px") * scale).astype(np.int64)
+        return marks2
     if stream.kind is StreamKind.TRADE:
         return 2 * stream.column("px_ticks")
     if stream.kind is StreamKind.BAR:
@@ -178,13 +207,16 @@ class _Path:
             realised.append(position.realised_e8)
             fees.append(position.fees_e8)
         self.lots, self.cost_e8 = np.array(lots, dtype=object), np.array(cost, dtype=object)
-        self.realised_e8, self.fees_e8 = np.array(realised, dtype=object), np.array(fees, dtype=object)
+        self.realised_e8, self.fees_e8 = (
+            np.array(realised, dtype=object),
+            np.array(fees, dtype=object),
+        )
 
 
 def equity_curve(
     outcome: Outcome, recorder: Recorder, feed_delay_ns: int
 ) -> tuple[list[EquityPoint], list[InstrumentSeries]]:
-    """The equity of all accounts together at each sample, exact in 1e-8, and each instrument's price and position."""
+    """The equity of all accounts together, exact in 1e-8, and each instrument's series."""
     times = sample_times(outcome.start_ns, outcome.end_ns)
     count = len(times)
     start_e8 = sum(account.start_e8 for account in outcome.engine.accounts.values())
@@ -210,7 +242,9 @@ def equity_curve(
                 position=(lots / market.sz_scale).astype(float)[known],
             )
         )
-    paid = np.array([0, *np.cumsum([item.amount_e8 for item in recorder.funding], dtype=object)], dtype=object)
+    paid = np.array(
+        [0, *np.cumsum([item.amount_e8 for item in recorder.funding], dtype=object)], dtype=object
+    )
     paid_ns = np.array([item.ts_local_ns for item in recorder.funding], dtype=np.int64)
     funding = paid[np.searchsorted(paid_ns, times, side="right")]
     cash = start_e8 + realised - fees - funding

@@ -17,8 +17,15 @@ from backtests.record import Recorder, equity_curve, fill_rows, order_rows
 from backtests.report.result import RunResult, StrategyTotals
 from backtests.simulate import Driver, Outcome, Simulation, simulate
 from backtests.tape import Stream, StreamKind, Tape
-from engine.config import BacktestConfig, Config, LatencyConfig, LoadedConfig, check_symbols, resolve_strategies
-from engine.core import AccountSetup, Engine, EngineSetup, StrategySetup
+from engine.config import (
+    BacktestConfig,
+    Config,
+    LatencyConfig,
+    LoadedConfig,
+    check_symbols,
+    resolve_strategies,
+)
+from engine.core import Engine
 from engine.drive.recorded import run_meta
 from engine.drive.replay import journaled_step
 from engine.drive.seams import wall_seconds
@@ -26,6 +33,7 @@ from engine.errors import ConfigError, UsageError
 from engine.journal import JournalWriter
 from engine.model.units import NS_PER_MS, PPB, Side, money_e8
 from engine.routes import Effects
+from engine.setup import AccountSetup, EngineSetup, StrategySetup
 
 Progress = Callable[[float, str], None]
 _BPS = 10_000
@@ -40,8 +48,9 @@ def run_backtest(
 ) -> RunResult:
     """Run the config's backtest to the end of its data.
 
-    `driver` overrides the config's. `progress` is told the fraction done and where it is. With `journal_dir` every event and
-    effect is recorded there, which takes the reference driver. Raises ConfigError, DataError or JournalError.
+    `driver` overrides the config's. `progress` is told the fraction done and where it is. With
+    `journal_dir` every event and effect is recorded there, which takes the reference driver. Raises
+    ConfigError, DataError or JournalError.
     """
     sim = simulation(loaded)
     settings = _settings(loaded)
@@ -111,7 +120,9 @@ def simulation(loaded: LoadedConfig) -> Simulation:
 
 def _first_price_ns(tape: Tape) -> int | None:
     """Where prices begin: a funding history often begins years before."""
-    priced = [stream for stream in tape.streams if stream.kind is not StreamKind.FUNDING and stream.n]
+    priced = [
+        stream for stream in tape.streams if stream.kind is not StreamKind.FUNDING and stream.n
+    ]
     return min((int(stream.window("ts_local_ns", 0, 1)[0]) for stream in priced), default=None)
 
 
@@ -144,7 +155,7 @@ def open_tapes(folders: list[Path]) -> Tape:
     )
 
 
-def result_of(  # noqa: PLR0913 - a result tells all of this
+def result_of(
     loaded: LoadedConfig,
     sim: Simulation,
     outcome: Outcome,
@@ -206,7 +217,9 @@ def _totals(name: str, outcome: Outcome, recorder: Recorder) -> StrategyTotals:
                 fees += position.fees_e8
                 funding += position.funding_e8
                 volume += position.volume_e8
-    orders = [order for order in (*recorder.orders, *engine.orders.all_live()) if order.strategy == name]
+    orders = [
+        order for order in (*recorder.orders, *engine.orders.all_live()) if order.strategy == name
+    ]
     return StrategyTotals(
         name=name,
         fills_buy=sum(fill.side is Side.BUY for fill in fills),
@@ -214,7 +227,9 @@ def _totals(name: str, outcome: Outcome, recorder: Recorder) -> StrategyTotals:
         maker_fills=sum(fill.is_maker for fill in fills),
         orders=len(orders),
         cancels=sum(order.state.name == "CANCELED" for order in orders),
-        refusals={check: n for (owner, check), n in sorted(engine.refusals.items()) if owner == name},
+        refusals={
+            check: n for (owner, check), n in sorted(engine.refusals.items()) if owner == name
+        },
         rejects=_rejects_of(name, engine),
         realised_e8=realised,
         unrealised_e8=unrealised,
@@ -243,13 +258,19 @@ def assumptions(sim: Simulation, outcome: Outcome) -> list[str]:
     """What the simulation took for granted, in words, for the person who reads the result."""
     said = []
     kinds = {
-        where: {stream.kind for stream in outcome.streams if stream.instrument.id == where and stream.n}
+        where: {
+            stream.kind for stream in outcome.streams if stream.instrument.id == where and stream.n
+        }
         for where in outcome.queue
     }
     for where, rule in outcome.queue.items():
         held = kinds[where]
         source = next(
-            (kind for kind in (StreamKind.BOOK, StreamKind.QUOTE, StreamKind.TRADE) if kind in held),
+            (
+                kind
+                for kind in (StreamKind.BOOK, StreamKind.QUOTE, StreamKind.TRADE)
+                if kind in held
+            ),
             StreamKind.BAR,
         )
         words = _BAR_WORDS if source is StreamKind.BAR else _QUEUE_WORDS[rule]
@@ -261,13 +282,19 @@ def assumptions(sim: Simulation, outcome: Outcome) -> list[str]:
                 " in any size"
             )
         if StreamKind.CONTEXT not in held:
-            said.append(f"{where}: the data has no mark price; the mid or last price stands in for it")
+            said.append(
+                f"{where}: the data has no mark price; the mid or last price stands in for it"
+            )
         if StreamKind.FUNDING not in held:
             said.append(f"{where}: the data has no funding rates, so no funding is paid")
         elif StreamKind.CONTEXT not in held:
-            said.append(f"{where}: funding is paid on the stand-in mark price, for want of the oracle's")
+            said.append(
+                f"{where}: funding is paid on the stand-in mark price, for want of the oracle's"
+            )
     said.append("Own orders do not move the recorded market; what they take is not taken twice.")
-    said.append("Liquidation is not simulated: equity below maintenance margin shows in the curve only.")
+    said.append(
+        "Liquidation is not simulated: equity below maintenance margin shows in the curve only."
+    )
     return said
 
 
@@ -275,14 +302,16 @@ _BBO = re.compile(r", bbo was \S+@\S+\.?")
 _BAR_WORDS = "a resting order fills when a bar trades through its price"
 _QUEUE_WORDS = {
     "trades": "a resting order fills when trades reach it after the size displayed ahead of it",
-    "cross": "a resting order fills when the opposite best price reaches it (no trades in the data)",
+    "cross": "a resting order fills when the opposite best reaches it (the data has no trades)",
 }
 
 
 def _settings(loaded: LoadedConfig) -> BacktestConfig:
     settings = loaded.config.backtest
     if settings is None:
-        raise ConfigError(f"{loaded.path}: backtest: missing, expected a [backtest] section with data")
+        raise ConfigError(
+            f"{loaded.path}: backtest: missing, expected a [backtest] section with data"
+        )
     return settings
 
 
@@ -295,7 +324,10 @@ def _leverage(config: Config, venue: str) -> dict[str, int]:
 
 
 def _latency(settings: LatencyConfig) -> LatencyModel:
-    order_ns, report_ns = round(settings.order_ms * NS_PER_MS), round(settings.report_ms * NS_PER_MS)
+    order_ns, report_ns = (
+        round(settings.order_ms * NS_PER_MS),
+        round(settings.report_ms * NS_PER_MS),
+    )
     if settings.jitter_ms:
         jitter_ns = round(settings.jitter_ms * NS_PER_MS)
         return JitteredLatency(order_ns, report_ns, jitter_ns=jitter_ns, seed=settings.seed)

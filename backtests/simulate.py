@@ -1,7 +1,8 @@
-"""One simulated run: an engine, an exchange and a tape, put together and driven to the end of the tape.
+"""One simulated run: an engine, an exchange and a tape, driven to the end of the tape.
 
-Which rows go where: the exchange matches against the best source it has for an instrument (its book, else quotes, else trades,
-else bars) beside trades, contexts and funding; the engine receives what its strategies subscribed to and what prices an order.
+Which rows go where: the exchange matches against the best source it has for an instrument (its
+book, else quotes, else trades, else bars) beside trades, contexts and funding; the engine receives
+what its strategies subscribed to and what prices an order.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from backtests.models.fees import FeeModel, StaticFees
 from backtests.models.latency import FixedLatency, LatencyModel
 from backtests.models.queue import QueueRule, queue_rule_for
 from backtests.tape import Stream, StreamKind, Tape
-from engine.core import AccountSetup, Engine, EngineSetup, StrategySetup
 from engine.budget import BudgetLimits
+from engine.core import Engine
 from engine.errors import DataError
 from engine.model.events import AccountOpened, EngineStarted, EngineStopping, Event
 from engine.routes import Effects
+from engine.setup import AccountSetup, EngineSetup, StrategySetup
 from risk.limits import Limits
 from strategies.api import Bars, Books, Quotes, Trades
 
@@ -35,7 +37,7 @@ _TICKS: Final = (StreamKind.BOOK, StreamKind.QUOTE, StreamKind.TRADE)
 
 
 class Simulation(msgspec.Struct, kw_only=True):
-    """What a run is made of. Balances are 1e-8; delays are ns; `epoch` seeds the client order ids."""
+    """What a run is made of. Balances are 1e-8, delays ns; `epoch` seeds the client order ids."""
 
     tape: Tape
     strategies: tuple[StrategySetup, ...]
@@ -95,7 +97,11 @@ def simulate(
     exchange = SimulatedExchange(
         [tape.instruments[where] for where in used],
         [
-            SimAccount(name=item.name, balance_e8=sim.balances_e8[item.name], leverage=_leverage(engine, item, used))
+            SimAccount(
+                name=item.name,
+                balance_e8=sim.balances_e8[item.name],
+                leverage=_leverage(engine, item, used),
+            )
             for item in sim.accounts
         ],
         fees=sim.fees,
@@ -105,7 +111,9 @@ def simulate(
     )
     step = None if journal is None else journal(setup, engine)
     session = Session(engine, exchange, sim.latency, watcher, step)
-    start_ns = min(int(stream.window("ts_local_ns", 0, 1)[0]) for stream in feed) + sim.feed_delay_ns
+    start_ns = (
+        min(int(stream.window("ts_local_ns", 0, 1)[0]) for stream in feed) + sim.feed_delay_ns
+    )
     for event in _opening(sim, start_ns):
         _step(session, event)
     run = run_reference if driver == "reference" else run_chunked
@@ -124,10 +132,10 @@ def simulate(
 
 
 def _opening(sim: Simulation, start_ns: int) -> Iterable[Event]:
+    yield EngineStarted(start_ns, start_ns, sim.epoch)
     for item in sim.accounts:
         balance_e8 = sim.balances_e8[item.name]
         yield AccountOpened(start_ns, start_ns, item.name, item.venue, balance_e8)
-    yield EngineStarted(start_ns, start_ns, sim.epoch)
 
 
 def _step(session: Session, event: Event) -> None:
@@ -137,7 +145,7 @@ def _step(session: Session, event: Event) -> None:
 
 
 def _leverage(engine: Engine, account: AccountSetup, used: list[str]) -> dict[str, int]:
-    """The exchange starts from the leverage the engine goes by, as a live run verifies before its first order."""
+    """The leverage the engine goes by, which a live run verifies before its first order."""
     state = engine.accounts[account.name]
     venue = account.venue + ":"
     return {where: state.leverage_of(where) for where in used if where.startswith(venue)}
@@ -158,7 +166,7 @@ def _queue(tape: Tape, where: str) -> QueueRule:
 
 
 def bars_to_build(tape: Tape, strategies: Iterable[StrategySetup]) -> set[tuple[str, int]]:
-    """The bars the tape does not hold and its trades can make. Raises DataError for any other lack."""
+    """The bars that the tape lacks and its trades can make. Raises DataError for any other lack."""
     built: set[tuple[str, int]] = set()
     kinds = {Books: StreamKind.BOOK, Quotes: StreamKind.QUOTE, Trades: StreamKind.TRADE}
     for item in strategies:
@@ -185,7 +193,9 @@ def bars_to_build(tape: Tape, strategies: Iterable[StrategySetup]) -> set[tuple[
 
 def _held(tape: Tape, where: str) -> str:
     held = [
-        f"{stream.kind} {stream.interval_ns // 1_000_000_000}s" if stream.interval_ns else stream.kind
+        f"{stream.kind} {stream.interval_ns // 1_000_000_000}s"
+        if stream.interval_ns
+        else stream.kind
         for stream in tape.streams
         if stream.instrument.id == where and stream.n
     ]
@@ -213,7 +223,7 @@ def is_fed(stream: Stream, strategies: Iterable[StrategySetup], tape: Tape) -> b
 
 
 def is_matched(stream: Stream, tape: Tape) -> bool:
-    """Whether the exchange sees a stream: the best source of its instrument, and everything that is no source."""
+    """Whether the exchange sees a stream: the best source there is, and what is no source."""
     where = stream.instrument.id
     if stream.kind is StreamKind.QUOTE:
         return not _has(tape, where, StreamKind.BOOK)

@@ -23,8 +23,8 @@ from backtests.record import Recorder
 from backtests.simulate import Driver, Outcome, Simulation, simulate
 from backtests.tape import Tape
 from benchmarks.workloads import BY_NAME, ETH, Workload
-from engine.core import AccountSetup, StrategySetup
 from engine.model.units import money_e8
+from engine.setup import AccountSetup, StrategySetup
 
 LEVERAGE: Final = 10
 CASH: Final = 10_000_000.0

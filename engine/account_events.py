@@ -263,6 +263,7 @@ class AccountBook:
         return NOBODY
 
     def _opened(self, event: AccountOpened, account: Account) -> Applied:
+        account.is_open = True
         account.start_e8 = event.balance_e8
         account.cash_e8 = event.balance_e8
         return NOBODY

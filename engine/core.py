@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import msgspec
-
 from engine.account_events import ACCOUNT_EVENTS, AccountBook
-from engine.budget import BudgetLimits
 from engine.model.commands import Approved, Refused
 from engine.model.effects import Effect, Record, SetTimer
 from engine.model.events import (
     AccountEvent,
+    AccountOpened,
     AssetContext,
     Bar,
     BlockTime,
@@ -39,51 +37,21 @@ from engine.model.events import (
 )
 from engine.model.instruments import Instrument
 from engine.model.intents import CancelAll, ClosePosition, WakeAt
-from engine.model.units import NS_PER_S
-from engine.routes import NOTHING, BarRoute, BookRoute, Effects, Feed, Route, TradeRoute
+from engine.routes import NOTHING, BarRoute, BookRoute, Effects, Route, TradeRoute
 from engine.runner import StrategyRunner
+from engine.setup import EngineSetup, StrategySetup
 from engine.state.accounts import Account
 from engine.state.bars import BarBuilder
-from engine.state.market import Market
+from engine.state.market import Feed, Market
 from engine.state.orders import Orders
 from engine.submission import Planner, coalesce
 from engine.view import EngineView
 from risk.gate import Gate
-from risk.limits import Limits
-from strategies.api import Bars, Books, Funding, Quotes, Strategy, Trades
+from strategies.api import Bars, Books, Funding, Quotes, Trades
 
 _WARMUP_TIMER = "perpd:warmup"
 _CLOID_SPAN = 1 << 64
 _NO_ROUTES: dict[int, BarRoute] = {}
-
-
-class AccountSetup(msgspec.Struct, frozen=True):
-    """An account of this engine. `leverage` is by instrument id; what is not named gets the default."""
-
-    name: str
-    venue: str
-    leverage: dict[str, int] = {}
-
-
-class StrategySetup(msgspec.Struct, frozen=True):
-    """A strategy of this engine. `on_stop` is keep_protection, cancel_all or flatten."""
-
-    name: str
-    strategy: Strategy
-    account: str
-    instruments: tuple[str, ...]
-    on_stop: str = "keep_protection"
-
-
-class EngineSetup(msgspec.Struct, frozen=True):
-    """Everything an engine is built from. `bars_from_trades` names (instrument, interval_ns) the venue sends no bars for."""
-
-    instruments: tuple[Instrument, ...]
-    accounts: tuple[AccountSetup, ...]
-    strategies: tuple[StrategySetup, ...]
-    limits: Limits = Limits()
-    budget: BudgetLimits = BudgetLimits()
-    bars_from_trades: frozenset[tuple[str, int]] = frozenset()
 
 
 class Engine:
@@ -96,6 +64,7 @@ class Engine:
         self.markets: dict[str, Market] = {}
         self.unknown: dict[str, int] = {}
         self.refusals: dict[tuple[str, str], int] = {}
+        self._is_running = False
         self._epoch = 0
         self._cloids = 0
         self._routes: dict[type, dict[str, Any]] = {
@@ -262,8 +231,10 @@ class Engine:
         self.runners[entry.name] = runner
 
     def _is_warm(self, runner: StrategyRunner) -> bool:
+        """The run has begun, the account is known, and what was declared has been seen."""
         warmup = runner.strategy.warmup()
-        if runner.warm_at_ns > self.now_ns:
+        is_open = self._is_running and self.accounts[runner.account].is_open
+        if not is_open or runner.warm_at_ns > self.now_ns:
             return False
         return all(
             self._bar_route(instrument, item.interval_ns).count >= warmup.bars
@@ -326,6 +297,8 @@ class Engine:
         if event.account not in self.accounts:
             return self._count_unknown(event)
         owner, is_fill = self.account_book.apply(event)
+        if type(event) is AccountOpened:
+            return self.start_warm()
         runner = self.runners.get(owner)
         if runner is None or not runner.is_started:
             return NOTHING
@@ -333,6 +306,7 @@ class Engine:
         return NOTHING if handler is None else self._wish(runner, handler(event))  # type: ignore[arg-type]
 
     def _on_started(self, event: EngineStarted) -> Effects:
+        self._is_running = True
         self._epoch = event.epoch % _CLOID_SPAN
         effects: Effects = NOTHING
         for runner in self.runners.values():
@@ -402,7 +376,9 @@ class Engine:
         )
         if target is None:
             return self._count_unknown(event)
-        others = frozenset(item for item in target.blocked if not item.startswith(event.stream + " "))
+        others = frozenset(
+            item for item in target.blocked if not item.startswith(event.stream + " ")
+        )
         is_ready = event.phase is StreamPhase.READY
         target.blocked = others if is_ready else others | {f"{event.stream} {event.phase}"}
         return NOTHING

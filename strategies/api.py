@@ -1,30 +1,21 @@
 """What a strategy is: handlers in, intents out, a read-only view between them.
 
-A strategy subclasses `Strategy`, declares its parameters as a `Params` struct and what wakes it in `subscriptions()`, and
-overrides the handlers it needs. A handler returns None or a list of intents and must be deterministic: the time is
-`self.view.now_ns`, there is no clock, randomness or I/O. Own orders and fills always arrive where `on_order` or `on_fill` is
-overridden. The same class runs live, on paper and in a backtest.
+A strategy subclasses `Strategy`, declares its parameters as a `Params` struct and what wakes it in
+`subscriptions()`, and overrides the handlers it needs. A handler returns None or a list of intents
+and must be deterministic: the time is `self.view.now_ns`, there is no clock, randomness or I/O. Own
+orders and fills always arrive where `on_order` or `on_fill` is overridden. The same class runs
+live, on paper and in a backtest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import msgspec
 
 from engine.errors import StrategyError
-from engine.model.events import (
-    AssetContext,
-    Bar,
-    BookTop,
-    FundingRate,
-    OrderEvent,
-    OrderFilled,
-    Quote,
-    Trade,
-)
-from engine.model.instruments import Instrument
+from engine.model.events import Bar, BookTop, FundingRate, OrderEvent, OrderFilled, Quote, Trade
 from engine.model.intents import (
     AnyIntent,
     Cancel,
@@ -40,236 +31,74 @@ from engine.model.intents import (
     TargetPosition,
     WakeAt,
 )
-from engine.model.orders import OrderState
-from engine.model.units import NS_PER_S, Side, Tif, TriggerKind
+from engine.model.units import Side, Tif, TriggerKind
+from strategies.subscriptions import (
+    Bars,
+    Books,
+    Funding,
+    Quotes,
+    Subscription,
+    Timer,
+    Trades,
+    Warmup,
+    span_ns,
+)
+from strategies.views import AccountView, BookView, OrderView, PositionView, View
+
+__all__ = [
+    "AccountView",
+    "Bars",
+    "BookView",
+    "Books",
+    "Funding",
+    "Intents",
+    "OrderView",
+    "Params",
+    "PositionView",
+    "Quotes",
+    "Strategy",
+    "Subscription",
+    "Timer",
+    "Trades",
+    "View",
+    "Warmup",
+    "make_params",
+    "overrides",
+    "span_ns",
+]
 
 Intents = list[AnyIntent] | None
 
-_SPANS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
-
-def span_ns(text: str) -> int:
-    """A span such as "1s", "5m", "4h" or "1d" in nanoseconds. Raises StrategyError when it is not one."""
-    number, unit = text[:-1], text[-1:]
-    if not number.isdigit() or int(number) == 0 or unit not in _SPANS_S:
-        raise StrategyError(
-            f"span {text!r}: expected a whole number and s, m, h or d, such as '1m'"
-        )
-    return int(number) * _SPANS_S[unit] * NS_PER_S
-
-
-# -- what wakes a strategy -----------------------------------------------------------------------------
-
-
-class Books(msgspec.Struct, frozen=True):
-    """Wake at every order-book update: `on_book`."""
-
-
-class Quotes(msgspec.Struct, frozen=True):
-    """Wake at every change of the best bid or ask: `on_quote`."""
-
-
-class Trades(msgspec.Struct, frozen=True):
-    """Wake at every public trade: `on_trade`."""
-
-
-class Bars(msgspec.Struct, frozen=True):
-    """Wake at every closed bar: `on_bar`. Taken from the venue where it has them, else built from trades.
-
-    `history` bars are kept for `view.bars`.
-    """
-
-    interval: str
-    history: int = 0
-
-    @property
-    def interval_ns(self) -> int:
-        """The interval in nanoseconds."""
-        return span_ns(self.interval)
-
-
-class Funding(msgspec.Struct, frozen=True):
-    """Wake at every funding settlement: `on_funding`."""
-
-
-class Timer(msgspec.Struct, frozen=True):
-    """Wake every `every` of engine time, on its whole multiples: `on_timer(name)`."""
-
-    name: str
-    every: str
-
-    @property
-    def every_ns(self) -> int:
-        """The period in nanoseconds."""
-        return span_ns(self.every)
-
-
-Subscription = Books | Quotes | Trades | Bars | Funding | Timer
-
-
-class Warmup(msgspec.Struct, frozen=True):
-    """What must have been seen before `on_start`: so many bars of every subscribed interval, or so much time.
-
-    No handler runs and no order leaves before.
-    """
-
-    bars: int = 0
-    span: str = ""
-
-    @property
-    def span_ns(self) -> int:
-        """The span in nanoseconds; 0 when none is asked."""
-        return span_ns(self.span) if self.span else 0
-
-
-# -- what a strategy may read ---------------------------------------------------------------------------
-
-
-class PositionView(Protocol):
-    """A position: signed size, average entry price (0 when flat), money in the collateral token."""
-
-    @property
-    def sz(self) -> float: ...  # noqa: D102 - named by the class
-    @property
-    def entry_px(self) -> float: ...  # noqa: D102
-    @property
-    def realised(self) -> float: ...  # noqa: D102
-    @property
-    def fees(self) -> float: ...  # noqa: D102
-    @property
-    def funding(self) -> float: ...  # noqa: D102
-
-
-class OrderView(Protocol):
-    """An order of this strategy as the engine knows it."""
-
-    @property
-    def cloid(self) -> str: ...  # noqa: D102
-    @property
-    def side(self) -> Side: ...  # noqa: D102
-    @property
-    def state(self) -> OrderState: ...  # noqa: D102
-    @property
-    def px(self) -> float: ...  # noqa: D102
-    @property
-    def sz(self) -> float: ...  # noqa: D102
-    @property
-    def filled_sz(self) -> float: ...  # noqa: D102
-    @property
-    def quote(self) -> str: ...  # noqa: D102
-    @property
-    def is_live(self) -> bool: ...  # noqa: D102
-
-
-class BookView(Protocol):
-    """A whole book, best levels first, as (price, size) pairs."""
-
-    def bids(self, depth: int = 20) -> list[tuple[float, float]]: ...  # noqa: D102
-    def asks(self, depth: int = 20) -> list[tuple[float, float]]: ...  # noqa: D102
-
-
-class AccountView(Protocol):
-    """The strategy's account: equity, margin used and free margin in the collateral token."""
-
-    @property
-    def equity(self) -> float: ...  # noqa: D102
-    @property
-    def margin_used(self) -> float: ...  # noqa: D102
-    @property
-    def free_margin(self) -> float: ...  # noqa: D102
-
-
-class View(Protocol):
-    """Everything a strategy may read, computed when it is asked for."""
-
-    @property
-    def now_ns(self) -> int:
-        """The engine's time: the local stamp of the event being handled."""
-        ...
-
-    @property
-    def account(self) -> AccountView:
-        """The account this strategy trades."""
-        ...
-
-    def instrument(self, instrument: str) -> Instrument:
-        """The instrument's metadata."""
-        ...
-
-    def quote(self, instrument: str) -> Quote | None:
-        """The last quote."""
-        ...
-
-    def top(self, instrument: str) -> BookTop | None:
-        """The last top of book."""
-        ...
-
-    def book(self, instrument: str) -> BookView:
-        """The whole book."""
-        ...
-
-    def trade(self, instrument: str) -> Trade | None:
-        """The last trade."""
-        ...
-
-    def context(self, instrument: str) -> AssetContext | None:
-        """The last mark, oracle, funding rate and open interest."""
-        ...
-
-    def bars(self, instrument: str, interval: str) -> Sequence[Bar]:
-        """The last closed bars, oldest first, as many as the subscription's history keeps."""
-        ...
-
-    def mark_px(self, instrument: str) -> float | None:
-        """The mark price; where the venue sends none, the mid, the last trade or the last close."""
-        ...
-
-    def position(self, instrument: str) -> PositionView:
-        """This strategy's own position."""
-        ...
-
-    def net_position(self, instrument: str) -> PositionView:
-        """The account's position: all strategies and `external` together."""
-        ...
-
-    def order(self, cloid: str) -> OrderView | None:
-        """One order by its client order id."""
-        ...
-
-    def orders(self, instrument: str) -> list[OrderView]:
-        """This strategy's live orders (in flight and unknown ones too) on an instrument, oldest first."""
-        ...
-
-    def quote_order(self, instrument: str, quote: str) -> OrderView | None:
-        """The live order of one named quote."""
-        ...
-
-
-# -- the strategy ------------------------------------------------------------------------------------------
+# -- the strategy
+# ------------------------------------------------------------------------------------------
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The base of a strategy's parameters: typed fields with defaults; unknown keys in a config are an error."""
+    """The base of a strategy's parameters: typed fields with defaults, no unknown keys."""
+
+
+_BaseParams = Params
 
 
 class Strategy:
-    """The base of every strategy. `on_start` is the place to set up state; there is no need for `__init__`."""
+    """The base of every strategy. `on_start` is the place to set up state, not `__init__`."""
 
-    Params: ClassVar[type[Params]] = Params
+    Params: ClassVar[type[_BaseParams]] = _BaseParams
 
-    params: Params
+    params: _BaseParams
     name: str
     instruments: tuple[str, ...]
     view: View
     _next_cloid: Callable[[], str]
 
-    def __init__(self, params: Params) -> None:
+    def __init__(self, params: _BaseParams) -> None:
         self.params = params
 
     def bind(
         self, *, name: str, instruments: tuple[str, ...], view: View, next_cloid: Callable[[], str]
     ) -> None:
-        """Give the strategy its place in an engine. Called once by the engine, before any handler."""
+        """Give the strategy its place in an engine: called once, before any handler."""
         self.name = name
         self.instruments = instruments
         self.view = view
@@ -319,7 +148,7 @@ class Strategy:
 
     # intents
 
-    def limit(  # noqa: PLR0913 - an order has this many words
+    def limit(
         self,
         instrument: str,
         side: Side,
@@ -363,7 +192,7 @@ class Strategy:
         *,
         limit_px: float | None = None,
     ) -> PlaceTrigger:
-        """A reduce-only stop that fires when the mark price reaches `trigger_px`; `side` is the order's own."""
+        """A reduce-only stop that fires when the mark reaches `trigger_px`; `side` is its own."""
         kind = TriggerKind.STOP_LOSS
         return PlaceTrigger(
             instrument, self._next_cloid(), side, sz, trigger_px, kind, limit_px=limit_px
@@ -391,7 +220,7 @@ class Strategy:
         stop_px: float | None = None,
         take_profit_px: float | None = None,
     ) -> PlaceBracket:
-        """An entry with its protection; the children live and die with it, and one cancels the other."""
+        """An entry with its protection; the children live with it, and one cancels the other."""
         exit_side = Side(-entry.side)
         where = entry.instrument
         stop = None if stop_px is None else self.stop_loss(where, exit_side, entry.sz, stop_px)
@@ -432,7 +261,7 @@ class Strategy:
 
 
 def overrides(strategy: Strategy, handler: str) -> bool:
-    """Whether the strategy's class overrides a handler, so that it need not be called where it does not."""
+    """Whether the strategy's class overrides a handler, so that no other need be called."""
     return getattr(type(strategy), handler) is not getattr(Strategy, handler)
 
 

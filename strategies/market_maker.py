@@ -13,7 +13,14 @@ never cross the mid, so they never cross the book; a side whose fill would take 
 
 from __future__ import annotations
 
-from engine.model.events import BookTop, OrderCanceled, OrderEvent, OrderFilled, OrderRejected
+from engine.model.events import (
+    BookTop,
+    ModifyRejected,
+    OrderCanceled,
+    OrderEvent,
+    OrderFilled,
+    OrderRejected,
+)
 from engine.model.intents import AnyIntent
 from engine.model.units import NS_PER_MS, Side, money
 from strategies.api import Books, Intents, Params, Strategy, Subscription
@@ -31,10 +38,10 @@ class MarketMakerParams(Params, frozen=True):
     """
 
     notional: float = 1_000.0
-    half_spread_bps: float = 5.0
-    skew_bps: float = 5.0
+    half_spread_bps: float = 2.0
+    skew_bps: float = 2.0
     max_position: float = 5_000.0
-    requote_bps: float = 1.0
+    requote_bps: float = 2.0
     interval_ms: int = 500
 
     def __post_init__(self) -> None:
@@ -102,7 +109,7 @@ class MarketMaker(Strategy):
 
     def on_order(self, event: OrderEvent) -> Intents:
         """A quote that the venue refused or took away is due."""
-        if isinstance(event, OrderRejected | OrderCanceled):
+        if isinstance(event, OrderRejected | ModifyRejected | OrderCanceled):
             self._quotes[event.instrument].forget()
         return None
 

@@ -1,1 +1,1 @@
-"""Driving an engine over a tape: the reference driver, one event at a time, and the chunked one, which only skips."""
+"""Driving an engine over a tape: the reference driver, and the chunked one, which only skips."""

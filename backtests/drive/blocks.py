@@ -1,7 +1,8 @@
 """One stream read in blocks by two cursors: the feed's and, ahead of it, the exchange's.
 
-A block holds its rows as events, built once and used by both, beside the columns that the search for the next touch reads. The
-book comes as tops; its depth is rebuilt from the tape when somebody asks.
+A block holds its rows as events, built once and used by both, beside the columns that the search
+for the next touch reads. The book comes as tops; its depth is rebuilt from the tape when somebody
+asks.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 
 from backtests.drive.rows import BLOCK_ROWS, FOLDED
 from backtests.tape import Stream, StreamKind
+from engine.model.events import MarketEvent
 
 _KEPT_BLOCKS: Final = 4
 PART_ROWS: Final = 16
@@ -20,10 +22,11 @@ NEVER_HIGH: Final = 1 << 62
 
 
 class Block:
-    """Rows `start`.. of a stream: their events, their stamps, and the prices that the search for a touch reads.
+    """Rows `start`.. of a stream: events, stamps, and the prices that the search reads.
 
-    `low` is what reaches an own buy from above, `high` what reaches an own sell from below; `mark_low` and `mark_high` bound the
-    mark from both sides. `*_parts` are their extremes over 16 rows at a time. All in ticks.
+    `low` is what reaches an own buy from above, `high` what reaches an own sell from below;
+    `mark_low` and `mark_high` bound the mark from both sides. `*_parts` are their extremes over 16
+    rows at a time. All in ticks.
     """
 
     __slots__ = (
@@ -60,7 +63,7 @@ class Block:
 
 
 def _prices(stream: Stream, a: int, b: int) -> tuple[Any, Any, Any, Any]:
-    """(low, high, mark_low, mark_high) of rows a..b; a missing side is 0, which only makes the search stop."""
+    """(low, high, mark_low, mark_high) of rows a..b; a missing side is 0, a harmless stop."""
     kind = stream.kind
     if kind in (StreamKind.QUOTE, StreamKind.BOOK):
         bid, ask = stream.window("bid_ticks", a, b), stream.window("ask_ticks", a, b)
@@ -91,7 +94,7 @@ class Depth:
 
 
 class Source:
-    """A stream as blocks, kept while either cursor may need them, and the exchange's place in it."""
+    """A stream as blocks, kept while a cursor may need them, and the exchange's place in it."""
 
     def __init__(self, stream: Stream, feed_ns: int) -> None:
         self.stream = stream
@@ -112,10 +115,11 @@ class Source:
                 del self._blocks[min(self._blocks)]
         return found
 
-    def event(self, row: int) -> Any:
+    def event(self, row: int) -> MarketEvent:
         """One row as an event."""
         block = self.block(row)
-        return block.events[row - block.start]
+        event: MarketEvent = block.events[row - block.start]
+        return event
 
     def venue_ns(self, row: int) -> int:
         """When a row happened at the venue."""
@@ -136,4 +140,3 @@ class Source:
     def is_book(self) -> bool:
         """Whether this is an order book, which has depth."""
         return self.kind is StreamKind.BOOK
-

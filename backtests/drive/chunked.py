@@ -1,8 +1,9 @@
-"""The chunked driver: the engine takes rows by the iterator, the exchange is only shown the rows that could touch an own order.
+"""The chunked driver: the engine takes rows by the iterator, the exchange sees what matters to it.
 
-It skips and never decides: what it stops at goes through the same rules as in the reference driver, and the two give the same
-orders, fills, cash, refusals and wakes (held equal by test). The feed and the exchange have separate cursors; the engine takes
-rows up to the next thing that can happen, so nothing is ever rolled back.
+It skips and never decides: what it stops at goes through the same rules as in the reference driver,
+and the two give the same orders, fills, cash, refusals and wakes (held equal by test). The feed and
+the exchange have separate cursors; the engine takes rows up to the next thing that can happen, so
+nothing is ever rolled back.
 """
 
 from __future__ import annotations
@@ -11,16 +12,18 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from heapq import heappop
 from itertools import islice
+from operator import length_hint
 from typing import Any, Final
 
 import numpy as np
 
-from backtests.drive.blocks import Depth, Source
-from backtests.drive.session import COMMAND, MARKET_AT_ENGINE, TIMER, Session
-from backtests.drive.touch import NEVER_HIGH, Touch
+from backtests.drive.blocks import NEVER_HIGH, Depth, Source
+from backtests.drive.session import COMMAND, MARKET_AT_ENGINE, TIMER, Due, Session
+from backtests.drive.touch import Touch
 from backtests.tape import Stream, StreamKind
 from engine.core import Engine
 from engine.model.events import AssetContext, Bar, BookTop, FundingRate, Quote, Trade
+from engine.routes import NOTHING, Effects
 
 _ROUTED: Final = {
     StreamKind.QUOTE: Quote,
@@ -48,7 +51,7 @@ class Feed:
         self.at = 0
 
     def load(self) -> bool:
-        """Take the next rows of every stream up to a stamp that no stream will come back to; False at the end."""
+        """Take the next rows, up to a stamp no stream will come back to; False at the end."""
         parts: list[tuple[int, list[Any], list[int]]] = []
         edge = None
         for i, source in enumerate(self._sources):
@@ -83,12 +86,12 @@ class Feed:
             owners += [i] * stop
             self._rows[i] += stop
         if not events and edge is not None:
-            return self._take_run(edge)
+            self._take_run(edge)
+            return
         order = np.argsort(np.array(stamps, dtype=np.int64), kind="stable").tolist()
         self._events = [events[k] for k in order]
         self.local_ns = [stamps[k] for k in order]
         self._order = [owners[k] for k in order]
-        return None
 
     def _take_run(self, edge: int) -> None:
         """A run of equal stamps longer than a block: take it whole, stream by stream."""
@@ -110,12 +113,13 @@ class Feed:
         """How many rows are loaded."""
         return len(self._events)
 
-    def run_until(self, stop: int) -> Any:
+    def run_until(self, stop: int) -> Effects:
         """Let the engine take loaded rows up to `stop` or the first effects; the effects."""
         if len(self._sources) == 1:
-            stream = islice(rest := iter(self._events), self.at, stop)
-            effects = self._routes[0].run(stream)
-            self.at = len(self._events) - rest.__length_hint__() if effects else stop
+            rest = iter(self._events)
+            stream = islice(rest, self.at, stop)
+            effects: Effects = self._routes[0].run(stream)
+            self.at = len(self._events) - length_hint(rest) if effects else stop
             return effects
         events, order, routes = self._events, self._order, self._routes
         for at in range(self.at, stop):
@@ -124,7 +128,7 @@ class Feed:
                 self.at = at + 1
                 return effects
         self.at = stop
-        return ()
+        return NOTHING
 
 
 def run_chunked(
@@ -135,7 +139,7 @@ def run_chunked(
     feed_ns: int,
     progress: Callable[[int], None] | None = None,
 ) -> None:
-    """Run the tape through the engine in long iterators; the same outcome as the reference driver."""
+    """Run the tape through the engine in long iterators; the outcome is the reference driver's."""
     sources = {id(stream): Source(stream, feed_ns) for stream in feed_streams}
     venue = [sources.get(id(stream)) or Source(stream, feed_ns) for stream in exchange_streams]
     feed = Feed(session.engine, [sources[id(stream)] for stream in feed_streams])
@@ -186,8 +190,8 @@ class _Run:
             elif due_ns < clear_ns:
                 self._carry_out(heappop(agenda))
 
-    def _stop(self, due: Any, touch_ns: int) -> int:
-        """The first loaded row that must wait: for the exchange's next row, or for what is under way."""
+    def _stop(self, due: Due | None, touch_ns: int) -> int:
+        """The first loaded row that must wait for the exchange, or for what is under way."""
         feed = self._feed
         stop = bisect_left(feed.local_ns, touch_ns, feed.at)
         if due is not None:
@@ -204,7 +208,7 @@ class _Run:
             self._session.perform(effects, ts_ns)
 
     def _next_touch(self, limit_ns: int) -> tuple[tuple[int, int, int] | None, int]:
-        """The earliest row to look at as (ts_ns, source, row), and until when nothing else can be touched."""
+        """The earliest row to look at as (ts_ns, source, row), and until when nothing happens."""
         best: tuple[int, int, int] | None = None
         clear_ns = NEVER_HIGH
         watch = self._session.exchange.watch
@@ -221,7 +225,7 @@ class _Run:
         return best, clear_ns
 
     def _show(self, touch: tuple[int, int, int]) -> None:
-        """Show the exchange the row it must look at, and before it the newest row of every other stream."""
+        """Show the exchange the row it must look at, after the newest row of every other stream."""
         ts_ns, i, row = touch
         self._sync(ts_ns - 1)
         for k, source in enumerate(self._venue):
@@ -233,7 +237,7 @@ class _Run:
         if self._session.exchange.reports:
             self._session.collect()
 
-    def _carry_out(self, due: Any) -> None:
+    def _carry_out(self, due: Due) -> None:
         if due[1] == COMMAND:
             self._sync(due[0])
         self._session.carry_out(due)

@@ -1,4 +1,4 @@
-"""The reference driver: every row at the exchange, every row at the engine, one event at a time. The truth the other is held to."""
+"""The reference driver: every row, one event at a time. The truth the other is held to."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def run_reference(
         blocks, copies = tee(merged(feed_streams, PLAIN, "ts_local_ns", feed_ns))
         rows = chain.from_iterable(copies)
     else:
-        blocks = merged(feed_streams, PLAIN, "ts_local_ns", feed_ns)  # type: ignore[assignment]
+        blocks = merged(feed_streams, PLAIN, "ts_local_ns", feed_ns)
         rows = chain.from_iterable(merged(exchange_streams, PLAIN, "ts_venue_ns", 0))
     exchange = session.exchange
     on_market = exchange.on_market

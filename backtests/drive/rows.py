@@ -1,7 +1,8 @@
 """From tape columns to events, a block of rows at a time, built by C-level iteration.
 
-Ticks and lots become floats by division by the scale, which gives the float nearest the decimal. `seq` of a book event is the
-row's number in its stream, so that its depth can be found again. Either driver sees the same values.
+Ticks and lots become floats by division by the scale, which gives the float nearest the decimal.
+`seq` of a book event is the row's number in its stream, so that its depth can be found again.
+Either driver sees the same values.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ BARS: Final = ("open_ticks", "high_ticks", "low_ticks", "close_ticks")
 
 def _times(stream: Stream, a: int, b: int, feed_ns: int) -> tuple[list[int], list[int]]:
     local = stream.window("ts_local_ns", a, b)
-    return stream.window("ts_venue_ns", a, b).tolist(), (local + feed_ns if feed_ns else local).tolist()
+    return stream.window("ts_venue_ns", a, b).tolist(), (
+        local + feed_ns if feed_ns else local
+    ).tolist()
 
 
 def _floats(stream: Stream, name: str, a: int, b: int, scale: int) -> list[float]:
@@ -78,9 +81,7 @@ def bars(stream: Stream, a: int, b: int, feed_ns: int) -> Iterator[Bar]:
     grid = stream.instrument.grid
     px = [_floats(stream, name, a, b, grid.px_scale) for name in BARS]
     volume = _floats(stream, "volume_lots", a, b, grid.sz_scale)
-    return map(
-        Bar, tv, tl, repeat(stream.instrument.id), repeat(stream.interval_ns), *px, volume
-    )
+    return map(Bar, tv, tl, repeat(stream.instrument.id), repeat(stream.interval_ns), *px, volume)
 
 
 def contexts(stream: Stream, a: int, b: int, feed_ns: int) -> Iterator[AssetContext]:
@@ -166,8 +167,8 @@ def merged(
 ) -> Iterator[list[MarketEvent]]:
     """The rows of several streams as blocks of events in the order of one of their clocks.
 
-    `clock` is "ts_venue_ns" or "ts_local_ns". Equal stamps keep the order of the streams, then of their rows, and are never
-    split over two blocks.
+    `clock` is "ts_venue_ns" or "ts_local_ns". Equal stamps keep the order of the streams, then of
+    their rows, and are never split over two blocks.
     """
     cursors = [0] * len(streams)
     while True:
@@ -186,7 +187,7 @@ def merged(
         edge = min(edges) if edges else None
         parts: list[Iterator[Any]] = []
         stamps = []
-        for i, window in zip(open_, windows, strict=True):
+        for i in open_:
             stop = streams[i].n if edge is None else rows_until(streams[i], clock, cursors[i], edge)
             if stop > cursors[i]:
                 parts.append(builders[streams[i].kind](streams[i], cursors[i], stop, feed_ns))

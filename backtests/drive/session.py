@@ -1,7 +1,8 @@
 """What both drivers share: the agenda of what is under way, and the rules for carrying it out.
 
-At one instant the order is: market at the exchange, commands at the exchange, reports at the engine, market at the engine, timers;
-then the order they were asked for. Commands and reports of one link never overtake each other.
+At one instant the order is: market at the exchange, commands at the exchange, reports at the
+engine, market at the engine, timers; then the order they were asked for. Commands and reports of
+one link never overtake each other.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from backtests.exchange import SimulatedExchange
 from engine.core import Engine
 from engine.model.commands import Batch
 from engine.model.effects import Notify, SetTimer, Submit
-from engine.model.events import TimerFired
+from engine.model.events import AccountEvent, TimerFired
 from engine.routes import Effects
 
 MARKET_AT_EXCHANGE: Final = 0
@@ -39,7 +40,7 @@ class Watcher(Protocol):
         """The engine asked for these effects."""
         ...
 
-    def reported(self, event: Any) -> None:
+    def reported(self, event: AccountEvent) -> None:
         """A report reached the engine."""
         ...
 
@@ -47,7 +48,8 @@ class Watcher(Protocol):
 class Session:
     """One engine and one exchange, with everything under way between them.
 
-    `step` stands before the engine's own where every event is journaled; the chunked driver goes past it.
+    `step` stands before the engine's own where every event is journaled; the chunked driver goes
+    past it.
     """
 
     def __init__(
@@ -75,15 +77,14 @@ class Session:
         if self._watcher is not None:
             self._watcher.sent(ts_ns, effects)
         for effect in effects:
-            kind = type(effect)
-            if kind is Submit:
+            if isinstance(effect, Submit):
                 arrival_ns = max(self._latency.order_ns(ts_ns), self._command_ns)
                 self._command_ns = arrival_ns
-                self._put(arrival_ns, COMMAND, effect.batch)  # type: ignore[union-attr]
-            elif kind is SetTimer:
-                self._put(max(ts_ns, effect.at_ns), TIMER, effect)  # type: ignore[union-attr]
-            elif kind is Notify:
-                self.notes.append(effect)  # type: ignore[arg-type]
+                self._put(arrival_ns, COMMAND, effect.batch)
+            elif isinstance(effect, SetTimer):
+                self._put(max(ts_ns, effect.at_ns), TIMER, effect)
+            elif isinstance(effect, Notify):
+                self.notes.append(effect)
 
     def collect(self) -> None:
         """Put the exchange's new reports on their way to the engine."""
@@ -124,7 +125,7 @@ class Session:
             self.carry_out(heappop(agenda))
 
     def drain(self) -> int:
-        """Carry out the commands and reports still under way, and no timer; the time of the last one."""
+        """Carry out what is still under way, except timers; the time of the last."""
         agenda = self.agenda
         last_ns = 0
         while agenda:
@@ -134,6 +135,6 @@ class Session:
                 self.carry_out(due)
         return last_ns
 
-    def _put(self, ts_ns: int, rank: int, what: Any) -> None:
+    def _put(self, ts_ns: int, rank: int, what: Batch | AccountEvent | SetTimer) -> None:
         self._asked += 1
         heappush(self.agenda, (ts_ns, rank, self._asked, what))

@@ -1,8 +1,9 @@
 """Where the exchange must look next: the first row of a stream that could touch an own order.
 
-A search, never a decision: it may stop where nothing happens (harmless, the row goes through the exchange's own rule and changes
-nothing), and must never pass a row where something does; the parity test hunts for that. Prices are compared in integer ticks, over
-the extremes of 16 rows at a time first.
+A search, never a decision: it may stop where nothing happens (harmless, the row goes through the
+exchange's own rule and changes nothing), and must never pass a row where something does; the parity
+test hunts for that. Prices are compared in integer ticks, over the extremes of 16 rows at a time
+first.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ REACH_PARTS: Final = 2
 
 
 class Touch:
-    """The search over one stream for one instrument's own orders; remembers how far it has looked."""
+    """The search over one stream for one instrument's orders; remembers how far it has looked."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -29,7 +30,7 @@ class Touch:
         self._reach = REACH_PARTS
 
     def find(self, watch: Watch | None, limit_ns: int) -> tuple[int, int]:
-        """(row, clear_ns): the first row to look at, or -1; without one, nothing happens before clear_ns.
+        """(row, clear_ns): the first row to look at, or -1 and until when nothing happens.
 
         The search goes no further than the first row after `limit_ns`, nor than a block at a time.
         """
@@ -54,9 +55,10 @@ class Touch:
         return self._search(watch, block, row - block.start, limit_ns)
 
     def _search(self, watch: Watch, block: Block, at: int, limit_ns: int) -> tuple[int, int]:
-        """Part by part, then row by row; no further than the first part that begins after `limit_ns`.
+        """Part by part, then row by row; no further than the first part after `limit_ns`.
 
-        How far it reaches at once grows while the orders stay the same, because most orders change soon.
+        How far it reaches at once grows while the orders stay the same, because most orders change
+        soon.
         """
         count = len(block.events)
         reach = self._reach
@@ -100,7 +102,12 @@ class Touch:
         lows, highs = block.low, block.high
         mark_lows, mark_highs = block.mark_low, block.mark_high
         for row in range(a, b):
-            if lows[row] <= bid or highs[row] >= ask or mark_lows[row] <= low or mark_highs[row] >= high:
+            if (
+                lows[row] <= bid
+                or highs[row] >= ask
+                or mark_lows[row] <= low
+                or mark_highs[row] >= high
+            ):
                 return row
         return -1
 

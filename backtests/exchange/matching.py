@@ -46,8 +46,8 @@ class Matcher:
     def offers(self, order: Order, replaced: Order | None = None) -> Levels | None:
         """The displayed levels an order meets at its limit; None when it meets nothing at all.
 
-        The levels are empty when it meets our own resting orders only. An order about to be replaced
-        is not met.
+        The levels are empty when it meets our own resting orders only. An order about to be
+        replaced is not met.
         """
         desk = order.desk
         side = order.side
@@ -174,8 +174,6 @@ class Matcher:
                 lots -= gone
                 eaten += gone
                 desk.advance(order, max(0, ahead - eaten))
-                if ahead > eaten:
-                    continue
             if lots:
                 lots -= self._fill_resting(order, lots)
 

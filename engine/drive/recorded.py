@@ -1,7 +1,7 @@
 """What a journal must say of a run so that it can be run again, and the engine built from it.
 
-A run's setup is data: instruments, accounts, limits, and for each strategy where its class is found and its parameters. It is
-written once, in the journal's META record, before the first event.
+A run's setup is data: instruments, accounts, limits, and for each strategy where its class is found
+and its parameters. It is written once, in the journal's META record, before the first event.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ import msgspec
 
 from engine.budget import BudgetLimits
 from engine.config import LoadedConfig
-from engine.core import AccountSetup, Engine, EngineSetup, StrategySetup
+from engine.core import Engine
 from engine.drive.replay import ReplayOutcome, replay
 from engine.errors import JournalError
 from engine.journal import RunMeta
 from engine.model.instruments import Instrument
+from engine.setup import AccountSetup, EngineSetup, StrategySetup
 from risk.limits import Limits
 from strategies.api import make_params
 from strategies.registry import load_strategy
 
 
 class RecordedStrategy(msgspec.Struct, frozen=True):
-    """A strategy of a recorded run: `use` and `base_dir` find its class, `params` are its own fields."""
+    """A strategy of a recorded run: `use` and `base_dir` find its class."""
 
     name: str
     use: str
@@ -79,7 +80,7 @@ def run_meta(loaded: LoadedConfig, setup: EngineSetup) -> RunMeta:
 
 
 def own_version() -> str:
-    """perpd's version, or "unknown" where it runs from a folder that was never installed."""
+    """The version of perpd, or "unknown" where it runs from a folder never installed."""
     try:
         return version("perpd")
     except PackageNotFoundError:
@@ -87,7 +88,7 @@ def own_version() -> str:
 
 
 def rebuild(meta: RunMeta | None) -> Engine:
-    """A new engine as the recorded one was. Raises JournalError when the journal does not say what ran."""
+    """A new engine as the recorded one was. Raises JournalError if the journal does not say."""
     if meta is None or not meta.setup:
         raise JournalError("the journal does not say what ran, expected a META record with a setup")
     try:

@@ -24,6 +24,7 @@ class Account:
     def __init__(self, name: str, venue: str, markets: dict[str, Market]) -> None:
         self.name = name
         self.venue = venue
+        self.is_open = False
         self.start_e8 = 0
         self.cash_e8 = 0
         self.transfers_e8 = 0

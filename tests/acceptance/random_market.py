@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import random
-from typing import Any
 
 import numpy as np
 
 from backtests.tape import Stream, StreamKind, Tape
+from backtests.tape.schema import IntArray
 from engine.model.events import Bar, BookTop, FundingRate, OrderEvent, OrderFilled, Quote, Trade
 from engine.model.instruments import Instrument, MarginTier
+from engine.model.intents import AnyIntent, WakeAt
 from engine.model.units import NS_PER_MS, NS_PER_S, Side, Tif
-from strategies.api import Bars, Books, Funding, Intents, Params, Quotes, Strategy, Subscription, Timer, Trades
+from strategies.api import (
+    Bars,
+    Books,
+    Funding,
+    Intents,
+    Params,
+    Quotes,
+    Strategy,
+    Subscription,
+    Timer,
+    Trades,
+)
 
 TICK0 = 30_000
 START_NS = 1_700_000_000 * NS_PER_S
@@ -29,7 +41,7 @@ def instrument(coin: str) -> Instrument:
     )
 
 
-def stamps(rng: np.random.Generator, n: int, run: int) -> tuple[Any, Any]:
+def stamps(rng: np.random.Generator, n: int, run: int) -> tuple[IntArray, IntArray]:
     """Venue and local stamps: many equal, and somewhere a run of `run` equal ones."""
     gaps = rng.choice([0, 0, NS_PER_MS, 3 * NS_PER_MS, 40 * NS_PER_MS], size=n).astype(np.int64)
     if run:
@@ -41,13 +53,13 @@ def stamps(rng: np.random.Generator, n: int, run: int) -> tuple[Any, Any]:
     return venue, np.maximum.accumulate(venue + delay + jitter)
 
 
-def walk(rng: np.random.Generator, n: int) -> Any:
+def walk(rng: np.random.Generator, n: int) -> IntArray:
     """A best bid in ticks that moves by a few ticks and sometimes jumps."""
     steps = rng.choice([0, 0, 0, 1, -1, 2, -2, 6, -6], size=n)
     return TICK0 + np.cumsum(steps)
 
 
-def lots(rng: np.random.Generator, n: int) -> Any:
+def lots(rng: np.random.Generator, n: int) -> IntArray:
     """Sizes from a fraction of an order to several of them."""
     return rng.integers(1, 400, size=n)
 
@@ -166,7 +178,7 @@ def funding_stream(rng: np.random.Generator, where: Instrument, n: int) -> Strea
 
 
 def random_tape(seed: int) -> Tape:
-    """A tape of one or two instruments with some of every kind of stream; every 40th has runs of 1,000 equal stamps."""
+    """A tape of one or two instruments, some of every kind of stream; every 40th has long runs."""
     rng = np.random.default_rng(seed)
     is_long = seed % 40 == 0
     n = 1_400 if is_long else int(rng.integers(20, 120))
@@ -193,8 +205,8 @@ def random_tape(seed: int) -> Tape:
 class Restless(Strategy):
     """Does something random at many wakes, and remembers every event it saw."""
 
-    class Params(Params):
-        """`seed` decides what it does, `kinds` what the data can wake it with, `rate` how often it acts."""
+    class Params(Params, frozen=True):
+        """What decides its acts, what the data can wake it with, and how often it acts."""
 
         seed: int
         kinds: tuple[str, ...]
@@ -216,7 +228,7 @@ class Restless(Strategy):
 
     def on_start(self) -> Intents:
         """Set up."""
-        self.random = random.Random(self.params.seed)
+        self.random = random.Random(self.params.seed)  # noqa: S311 - repeatable, and no secret
         self.saw: list[str] = []
         self.mine: list[tuple[str, str]] = []
         return None
@@ -226,12 +238,12 @@ class Restless(Strategy):
         draw = self.random
         if draw.random() > self.params.rate:
             return None
-        wishes: list[Any] = []
+        wishes: list[AnyIntent] = []
         for _ in range(draw.choice([1, 1, 2, 3])):
             wishes += self._wish(draw)
         return wishes
 
-    def _wish(self, draw: random.Random) -> list[Any]:
+    def _wish(self, draw: random.Random) -> list[AnyIntent]:  # noqa: PLR0911 - one a kind
         where = draw.choice(self.instruments)
         mark = self.view.mark_px(where)
         if mark is None:
@@ -261,9 +273,10 @@ class Restless(Strategy):
             entry = self.limit(where, side, px, sz)
             offset = side * 6 / 10
             return [self.bracket(entry, stop_px=px - offset, take_profit_px=px + offset)]
-        return [draw.choice([self.cancel_all(where), self.close(where), self._later(draw)])]
+        last: list[AnyIntent] = [self.cancel_all(where), self.close(where), self._later(draw)]
+        return [draw.choice(last)]
 
-    def _later(self, draw: random.Random) -> Any:
+    def _later(self, draw: random.Random) -> WakeAt:
         return self.wake_at("later", self.view.now_ns + draw.choice([0, 5, 50]) * NS_PER_MS)
 
     def on_quote(self, quote: Quote) -> Intents:

@@ -1,4 +1,4 @@
-"""A backtest from its config file to its files: the same every time, its ledger closed, its journal replayable."""
+"""A backtest from config to files: repeatable, its ledger closed, its journal replayable."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from engine.config import load_config
 from engine.drive.recorded import replay_run
 from engine.journal import JournalReader, JournalWriter
 from engine.journal.reader import EffectsRecord, EventRecord, MetaRecord
-from engine.model.events import Bar, BookDelta, BookSnapshot
+from engine.model.events import AnyEvent, Bar, BookDelta, BookSnapshot
 from tests.conftest import ROOT
 
 CSVS = ("fills.csv", "orders.csv", "equity.csv")
@@ -111,7 +111,7 @@ def test_a_journaled_run_replays_identically(folder: Path, tmp_path: Path) -> No
     assert outcome.effects > 10
 
 
-def altered(event: Any) -> Any:
+def altered(event: AnyEvent) -> AnyEvent | None:
     """The same market event at prices of twice the size, or None when it is of another kind."""
     if isinstance(event, BookDelta | BookSnapshot):
         bid = tuple(px / 2 for px in event.bid_px)
@@ -133,10 +133,10 @@ def test_one_changed_event_is_reported_as_the_first_differing_effect(
                 writer.append_meta(record.meta)
             elif isinstance(record, EventRecord):
                 number += 1
-                event = record.event
-                if not changed and number > 900 and altered(event) is not None:
-                    event, changed = altered(event), number
-                writer.append_event(event)
+                other = None if changed or number <= 900 else altered(record.event)
+                if other is not None:
+                    changed = number
+                writer.append_event(other or record.event)
             elif isinstance(record, EffectsRecord):
                 writer.append_effects(record.effects)
 
@@ -166,11 +166,14 @@ def test_the_strategy_in_the_readme_runs_from_its_file(tmp_path: Path) -> None:
     assert {order.strategy for order in result.orders} == {"breakout"}
 
 
-REAL_MM = CONFIG.split("[[strategies]]\nname = \"trend\"")[0] + """
+REAL_MM = (
+    CONFIG.split('[[strategies]]\nname = "trend"', maxsplit=1)[0]
+    + """
 [backtest]
 data = "market.tape"
 starting_balance = 100_000.0
 """
+)
 REAL_EMA = """
 [venues.hl]
 kind = "hyperliquid"
@@ -193,14 +196,14 @@ starting_balance = 100_000.0
 def test_the_market_maker_trades_the_recorded_btc_and_eth_books(
     shared_dir: Path, tmp_path: Path, driver: str
 ) -> None:
-    folder = shared_dir / "market" / "hl_l2_trades_20250904"
+    folder = shared_dir / "data" / "market" / "hl_l2_trades_20250904"
     files = [path for path in sorted(folder.iterdir()) if "BTC" in path.name or "ETH" in path.name]
     import_command(files, tmp_path / "market.tape")
     (tmp_path / "run.toml").write_text(REAL_MM)
 
     summary = summary_of(tmp_path, driver)
 
-    (totals,) = [item for item in summary["per_strategy"] if item["name"] == "quotes"]
+    totals = summary["per_strategy"]["quotes"]
     assert totals["fills_buy"] > 0
     assert totals["fills_sell"] > 0
     assert summary["fees"] > 0
@@ -210,7 +213,7 @@ def test_the_market_maker_trades_the_recorded_btc_and_eth_books(
 def test_the_ema_cross_trades_recorded_candles_and_pays_recorded_funding(
     shared_dir: Path, tmp_path: Path
 ) -> None:
-    market = shared_dir / "market"
+    market = shared_dir / "data" / "market"
     coins = ("BTC", "ETH", "SOL")
     files = [market / "hl_candles" / f"{coin}_1m.csv.gz" for coin in coins]
     files += [market / "hl_funding" / f"{coin}_1h_funding.csv.gz" for coin in coins]
@@ -219,7 +222,7 @@ def test_the_ema_cross_trades_recorded_candles_and_pays_recorded_funding(
 
     summary = summary_of(tmp_path, "chunked")
 
-    (totals,) = summary["per_strategy"]
+    totals = summary["per_strategy"]["trend"]
     assert totals["fills_buy"] > 0
     assert totals["fills_sell"] > 0
     assert summary["fees"] > 0

@@ -1,4 +1,4 @@
-"""The chunked driver only skips: on random tapes it gives what the reference driver gives, to the last event a strategy saw."""
+"""The chunked driver only skips: on random tapes it gives what the reference driver gives."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from backtests.models.latency import FixedLatency
 from backtests.record import Recorder
 from backtests.simulate import Driver, Simulation, simulate
 from backtests.tape import StreamKind, Tape
-from engine.core import AccountSetup, StrategySetup
 from engine.model.units import NS_PER_MS
+from engine.setup import AccountSetup, StrategySetup
 from tests.acceptance.random_market import Restless, random_tape
 
 TAPES = 2_000
 BATCH = 100
+KINDS = (StreamKind.QUOTE, StreamKind.TRADE, StreamKind.BOOK, StreamKind.BAR)
 LATENCIES_MS = ((0, 0, 0), (0, 1, 0), (2, 3, 1), (150, 150, 50))
 
 
@@ -30,7 +31,7 @@ def strategies(tape: Tape, seed: int) -> tuple[StrategySetup, ...]:
     names: list[StrategySetup] = []
     for k in range(1 + seed % 2):
         for where, held in kinds.items():
-            wanted = tuple(kind for kind in ("quote", "trade", "book", "bar") if kind in held)
+            wanted = tuple(str(kind) for kind in KINDS if kind in held)
             if "trade" in held and seed % 3 == 0:
                 wanted = (*wanted, "built")
             rate = (0.04, 0.15, 0.4)[seed % 3]
@@ -48,7 +49,7 @@ def run(seed: int, driver: Driver) -> dict[str, Any]:
     sim = Simulation(
         tape=tape,
         strategies=setups,
-        accounts=(AccountSetup("main", "hl", {where: 5 for where in tape.instruments}),),
+        accounts=(AccountSetup("main", "hl", dict.fromkeys(tape.instruments, 5)),),
         balances_e8={"main": 20_000 * 10**8},
         fees=StaticFees(),
         latency=FixedLatency(order_ms * NS_PER_MS, report_ms * NS_PER_MS),
@@ -58,7 +59,11 @@ def run(seed: int, driver: Driver) -> dict[str, Any]:
     recorder.drain(outcome.session)
     account = outcome.engine.accounts["main"]
     return {
-        "saw": {item.name: item.strategy.saw for item in setups if item.strategy.name in outcome.engine.runners and hasattr(item.strategy, "saw")},
+        "saw": {
+            item.name: item.strategy.saw
+            for item in setups
+            if item.strategy.name in outcome.engine.runners and hasattr(item.strategy, "saw")
+        },
         "fills": [repr(item) for item in recorder.bookings],
         "orders": [
             (order.cloid, order.state.name, order.filled_lots, order.reason, order.ended_ns)
@@ -73,7 +78,7 @@ def run(seed: int, driver: Driver) -> dict[str, Any]:
 
 @pytest.mark.parametrize("first", range(0, TAPES, BATCH))
 def test_both_drivers_give_the_same_run_on_random_tapes(first: int) -> None:
-    """Orders, fills, cash, refusals and the repr of every event seen are equal, and the engine's equity is the exchange's."""
+    """Orders, fills, cash, refusals and every event seen are equal; so are both equities."""
     fills = 0
     for seed in range(first, first + BATCH):
         if not random_tape(seed).streams:
@@ -90,7 +95,7 @@ def test_both_drivers_give_the_same_run_on_random_tapes(first: int) -> None:
 
 
 def test_the_random_tapes_have_long_runs_of_equal_stamps() -> None:
-    """Runs of more than 1,000 equal stamps are among them, because a search that loses one needs such a run to show it."""
+    """A search that loses an equal stamp needs such a run to show it."""
     longest = 0
     for stream in random_tape(40).streams:
         if stream.kind in (StreamKind.QUOTE, StreamKind.TRADE, StreamKind.BOOK):

@@ -139,12 +139,12 @@ def test_a_segment_of_nothing_but_zeros_was_never_begun(several: Path) -> None:
 
 
 def test_a_long_tail_of_noise_is_searched_in_reasonable_time(tmp_path: Path) -> None:
-    """Noise in which every fourth byte looks like the start of a record of up to a megabyte."""
+    """Noise in which every fourth byte looks like the start of a record of up to two megabytes."""
     folder = tmp_path / "journal"
     write_journal(folder, 1 << 30)
     before = payloads(folder)
-    noise = bytearray(random.Random(1).randbytes(1 << 21))  # noqa: S311 - repeatable
-    noise[2::4] = bytes(byte & 15 for byte in noise[2::4])
+    noise = bytearray(random.Random(1).randbytes(1 << 22))  # noqa: S311 - repeatable
+    noise[2::4] = bytes(byte & 31 for byte in noise[2::4])
     noise[3::4] = bytes(len(noise) // 4)
     with segments_of(folder)[-1].open("ab") as file:
         file.write(noise)

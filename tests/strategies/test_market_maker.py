@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import StrategyError
-from engine.model.events import OrderAccepted, OrderCanceled, OrderFilled, OrderRejected
+from engine.model.events import (
+    ModifyRejected,
+    OrderAccepted,
+    OrderCanceled,
+    OrderEvent,
+    OrderFilled,
+    OrderRejected,
+)
 from engine.model.intents import CancelQuote, PlaceLimit
 from engine.model.units import Side, Tif
 from strategies.api import Books, Intents
@@ -164,6 +171,7 @@ def test_quotes_stay_for_the_least_interval_whatever_the_mid_does() -> None:
     [
         fill(BTC, Side.BUY, 0.5),
         OrderRejected(0, 0, "main", BTC, "c1", 0, "badAloPx"),
+        ModifyRejected(0, 0, "main", BTC, "c1", 1, "badAloPx"),
         OrderCanceled(0, 0, "main", BTC, "c1", 0, 1, "liquidatedCanceled"),
     ],
 )
@@ -174,7 +182,7 @@ def test_a_fill_a_reject_or_a_cancel_makes_the_quotes_due_at_the_next_book(event
     if isinstance(event, OrderFilled):
         assert strategy.on_fill(event) is None
     else:
-        assert isinstance(event, OrderRejected | OrderCanceled)
+        assert isinstance(event, OrderEvent)
         assert strategy.on_order(event) is None
 
     assert quotes(strategy.on_book(top(BTC, 200, 999.0, 1001.0)))

@@ -237,6 +237,22 @@ def test_the_list_has_each_strategy_with_its_parameters_and_defaults(
     assert "market_maker" == maker.name
 
 
+def test_a_required_parameter_and_one_with_a_list_are_shown_as_a_config_would_write_them(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = PLUGIN.replace("size: float = 1.5", "size: float\n    spans: list[int] = [1, 2]")
+    (folder / "perpd_listed_module.py").write_text(source)
+    monkeypatch.syspath_prepend(folder)
+    register(monkeypatch, a_plugin="perpd_listed_module:Mine")
+
+    listed = installed_strategies()[0]
+
+    assert (
+        ParamInfo("size", "float", "required"),
+        ParamInfo("spans", "list[int]", "[1,2]"),
+    ) == listed.params
+
+
 def test_a_broken_installed_plugin_is_listed_with_its_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -1,7 +1,8 @@
-"""A second exchange, written to be obviously right and slow: plain lists, everything worked out from scratch at every step.
+"""A second exchange, written to be obviously right and slow.
 
-It knows matching and reduce-only orders; no margin, no fees, no triggers. It tells what happens in the words of
-`scene.told`, so the two can be compared line by line. It shares no code with the first one.
+Plain lists, everything worked out from scratch at every step. It knows matching and reduce-only
+orders; no margin, no fees, no triggers. It tells what happens in the words of `scene.told`, so the
+two can be compared line by line. It shares no code with the first one.
 """
 
 from __future__ import annotations
@@ -72,7 +73,10 @@ class NaiveExchange:
         return sorted(mine, key=lambda order: (-side * order.px, order.age))
 
     def offers(self, order: Rest) -> list[tuple[int, int, int, Rest | None]]:
-        """What a taker meets within its limit: (rank of price, 0 displayed or 1 ours, lots, whose)."""
+        """What a taker meets within its limit.
+
+        (rank of price, 0 displayed or 1 ours, lots, whose).
+        """
         opposite = -order.side
         found: list[tuple[int, int, int, Rest | None]] = []
         best = self.best(opposite)
@@ -92,7 +96,14 @@ class NaiveExchange:
     # -- commands ----------------------------------------------------------------------------------
 
     def place(  # noqa: PLR0913 - the fields of an order
-        self, account: str, cloid: str, side: int, px: int, lots: int, tif: str, reduce_only: bool  # noqa: FBT001
+        self,
+        account: str,
+        cloid: str,
+        side: int,
+        px: int,
+        lots: int,
+        tif: str,
+        reduce_only: bool,  # noqa: FBT001
     ) -> None:
         order = Rest(account, cloid, side, px, lots, tif, reduce_only)
         reason = ""
@@ -211,7 +222,9 @@ class NaiveExchange:
             (o for o in self.orders if o.reduce_only and o.account == newest.account),
             key=lambda o: o.age,
         )
-        while sum(o.lots for o in mine) > abs(self.position[newest.account]) and mine[0] is not newest:
+        while (
+            sum(o.lots for o in mine) > abs(self.position[newest.account]) and mine[0] is not newest
+        ):
             self.leave(mine.pop(0), "reduceOnlyCanceled")
 
     # -- fills -------------------------------------------------------------------------------------
@@ -306,7 +319,10 @@ class NaiveExchange:
         self.follow()
 
     def line(self, side: int, px: int) -> Iterator[tuple[str, Rest, int]]:
-        """The queue at one price: market size and our orders in turn; orders of unknown place are left out."""
+        """The queue at one price: market size and our orders in turn.
+
+        Orders of unknown place are left out.
+        """
         before = 0
         for order in self.resting(side):
             if order.px == px and order.ahead is not None:

@@ -1,6 +1,7 @@
-"""A small exchange to test: one instrument, prices in ticks, sizes in lots, and reports as short text.
+"""A small exchange to test.
 
-COIN has 2 decimals of price and 0 of size, so 10000 ticks are 100.00 and one lot is worth about 100.
+One instrument, prices in ticks, sizes in lots, and reports as short text. COIN has 2 decimals of
+price and 0 of size, so 10000 ticks are 100.00 and one lot is worth about 100.
 """
 
 from __future__ import annotations
@@ -62,7 +63,10 @@ Level = tuple[int, int]
 
 
 class Scene:
-    """An exchange with one instrument, driven in ticks and lots; the clock moves 1 s with every call."""
+    """An exchange with one instrument, driven in ticks and lots.
+
+    The clock moves 1 s with every call.
+    """
 
     def __init__(  # noqa: PLR0913 - what a test may want to set
         self,
@@ -227,13 +231,9 @@ class Scene:
             parent=parent,
         )
 
-    def profit(
-        self, cloid: str, side: Side, trigger: int, lots: int, *, parent: str = ""
-    ) -> Place:
+    def profit(self, cloid: str, side: Side, trigger: int, lots: int, *, parent: str = "") -> Place:
         """A take profit at the market."""
-        return self.stop(
-            cloid, side, trigger, lots, parent=parent, kind=TriggerKind.TAKE_PROFIT
-        )
+        return self.stop(cloid, side, trigger, lots, parent=parent, kind=TriggerKind.TAKE_PROFIT)
 
     def cancel(self, cloid: str, generation: int = 0, *, account: str = "main") -> list[str]:
         return self.send(CancelOrder(self.id, cloid, generation), account=account)

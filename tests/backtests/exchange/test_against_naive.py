@@ -1,4 +1,7 @@
-"""The exchange against a second one written from the same rules with plain lists: they tell the same story, line by line."""
+"""The exchange against a second one written from the same rules with plain lists.
+
+They tell the same story, line by line.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,9 @@ TRADE = st.tuples(st.just("trade"), PRICES, st.integers(1, 12), SIDES)
 BAR = st.tuples(st.just("bar"), PRICES, PRICES, PRICES)
 QUOTE = st.tuples(st.just("quote"), st.integers(0, 4), LOTS, st.integers(0, 4), LOTS)
 BOOK = st.tuples(st.just("book"), LEVELS, LEVELS)
-CHANGE = st.tuples(st.just("change"), st.sampled_from([1, -1]), st.integers(0, 4), st.integers(0, 6))
+CHANGE = st.tuples(
+    st.just("change"), st.sampled_from([1, -1]), st.integers(0, 4), st.integers(0, 6)
+)
 ROWS = {
     "book": st.one_of(BOOK, CHANGE, TRADE),
     "quote": st.one_of(QUOTE, TRADE),
@@ -95,7 +100,14 @@ class Pair:
         return self.scene.bar(prices[0], high, low, close)
 
     def place(  # noqa: PLR0913 - the fields of an order
-        self, account: str, cloid: str, side: Side, px: int, lots: int, tif: Tif, reduce_only: bool  # noqa: FBT001
+        self,
+        account: str,
+        cloid: str,
+        side: Side,
+        px: int,
+        lots: int,
+        tif: Tif,
+        reduce_only: bool,  # noqa: FBT001
     ) -> list[str]:
         self.naive.place(account, cloid, side, px, lots, tif, reduce_only)
         return self.scene.place(
@@ -107,7 +119,14 @@ class Pair:
         return self.scene.cancel(cloid, account=account)
 
     def modify(  # noqa: PLR0913 - the fields of an order
-        self, account: str, cloid: str, side: Side, px: int, lots: int, tif: Tif, reduce_only: bool  # noqa: FBT001
+        self,
+        account: str,
+        cloid: str,
+        side: Side,
+        px: int,
+        lots: int,
+        tif: Tif,
+        reduce_only: bool,  # noqa: FBT001
     ) -> list[str]:
         self.generation += 1
         generation = self.generation

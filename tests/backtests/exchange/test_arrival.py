@@ -1,4 +1,7 @@
-"""What an order meets when it arrives: time in force, the levels it takes, and what is left of them."""
+"""What an order meets when it arrives.
+
+Time in force, the levels it takes, and what is left of them.
+"""
 
 from __future__ import annotations
 
@@ -329,9 +332,7 @@ def test_another_account_is_a_counterparty_behind_what_is_displayed_at_its_price
 
 def test_reports_carry_the_venue_time_and_the_time_they_reach_us() -> None:
     scene = booked()
-    scene.exchange.on_batch(
-        1_000, Batch("main", "order", (scene.order("o", BUY, 10010, 1),), 1, 1)
-    )
+    scene.exchange.on_batch(1_000, Batch("main", "order", (scene.order("o", BUY, 10010, 1),), 1, 1))
     accepted, filled = scene.taken()
 
     assert isinstance(accepted, OrderAccepted)
@@ -375,12 +376,11 @@ def test_every_placed_order_has_exactly_one_acceptance_or_refusal(seed: int) -> 
         px = 9970 + (7 * i + seed) % 60
         side = BUY if (i + seed) % 2 else SELL
         scene.exchange.on_batch(
-            i, Batch("main", "order", (scene.order(str(i), side, px, 1 + i % 5, tifs[i % 3]),), 1, 1)
+            i,
+            Batch("main", "order", (scene.order(str(i), side, px, 1 + i % 5, tifs[i % 3]),), 1, 1),
         )
     answers = [
-        event.cloid
-        for event in scene.taken()
-        if isinstance(event, OrderAccepted | OrderRejected)
+        event.cloid for event in scene.taken() if isinstance(event, OrderAccepted | OrderRejected)
     ]
 
     assert [str(i) for i in range(30)] == answers

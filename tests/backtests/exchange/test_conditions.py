@@ -169,7 +169,7 @@ def test_a_waiting_trigger_can_be_canceled_and_not_modified() -> None:
     assert [] == scene.mark(9000)
 
 
-# -- triggers on bars ----------------------------------------------------------------------------------
+# -- triggers on bars ------------------------------------------------------------------------------
 
 
 def barred(side: Side) -> Scene:
@@ -270,7 +270,7 @@ def test_bars_fire_triggers_by_the_mark_where_the_venue_sends_one() -> None:
     )
 
 
-# -- parents and children --------------------------------------------------------------------------------
+# -- parents and children --------------------------------------------------------------------------
 
 
 def bracket(px: int = 9985, tif: Tif = Tif.GTC) -> tuple[Scene, list[str]]:
@@ -398,7 +398,7 @@ def test_a_child_that_arrives_long_after_its_parent_was_filled_guards_at_once() 
     assert ["s triggered", "s -10 at 9990 taker"] == scene.mark(9900)
 
 
-# -- reduce-only orders follow the position ----------------------------------------------------------------
+# -- reduce-only orders follow the position --------------------------------------------------------
 
 
 def test_a_reduce_only_order_larger_than_the_position_shrinks_to_it() -> None:
@@ -473,7 +473,9 @@ def test_two_reduce_only_orders_filled_by_one_print_never_turn_the_position() ->
     assert 0 == scene.lots()
 
 
-def test_a_reduce_only_order_that_rests_after_taking_asks_for_what_is_left_of_the_position() -> None:
+def test_a_reduce_only_order_that_rests_after_taking_asks_for_what_is_left_of_the_position() -> (
+    None
+):
     scene = long(10)
     scene.book([(9990, 3)], ASKS)
 

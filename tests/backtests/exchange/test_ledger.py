@@ -120,7 +120,7 @@ STEPS = st.lists(
         st.tuples(st.just("price"), st.integers(8_000, 12_500)),
         st.tuples(st.just("order"), st.integers(-40, 40).filter(bool)),
         st.tuples(st.just("rest"), st.integers(-40, 40).filter(bool)),
-        st.tuples(st.just("funding"), st.integers(-10**6, 10**6)),
+        st.tuples(st.just("funding"), st.integers(-(10**6), 10**6)),
         st.tuples(st.just("transfer"), st.integers(-(10**11), 10**11)),
     ),
     max_size=40,
@@ -131,7 +131,10 @@ STEPS = st.lists(
 def test_the_ledger_closes_over_fills_flips_fees_funding_and_transfers(
     steps: list[tuple[str, int]], maker_ppb: int, taker_ppb: int
 ) -> None:
-    """Equity is what came in, less what was paid for what is held, plus its value: exact integers."""
+    """Equity is what came in, less what was paid for what is held, plus its value.
+
+    Exact integers.
+    """
     scene = Scene(maker_ppb=maker_ppb, taker_ppb=taker_ppb)
     exchange = scene.exchange
     scene.trade(10_000, 1, BUY)

@@ -1,4 +1,7 @@
-"""Random lives of orders with triggers, brackets and margin: whatever happens, everything adds up in the end."""
+"""Random lives of orders with triggers, brackets and margin.
+
+Whatever happens, everything adds up in the end.
+"""
 
 from __future__ import annotations
 
@@ -89,7 +92,14 @@ class Life:
             old = self.placed[str(number % len(self.placed))]
             self.generation += 1
             command = ModifyOrder(
-                old.instrument, old.cloid, self.generation, old.side, px, lots, old.tif, old.reduce_only
+                old.instrument,
+                old.cloid,
+                self.generation,
+                old.side,
+                px,
+                lots,
+                old.tif,
+                old.reduce_only,
             )
             self.scene.send(command)
 

@@ -138,7 +138,7 @@ def test_the_margin_of_one_instrument_is_shared_with_the_others() -> None:
     assert ["c"] == [e.cloid for e in exchange.reports if isinstance(e, OrderRejected)]
 
 
-# -- leverage ----------------------------------------------------------------------------------------
+# -- leverage --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("leverage_max", "default"), [(50, 20), (10, 10)])

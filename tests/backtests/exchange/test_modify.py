@@ -1,4 +1,7 @@
-"""A modify is cancel and replace as one action, and keeps the queue position only when the size shrinks."""
+"""A modify is cancel and replace as one action.
+
+And keeps the queue position only when the size shrinks.
+"""
 
 from __future__ import annotations
 
@@ -146,15 +149,21 @@ def test_a_modified_order_may_change_sides() -> None:
     assert ["a -4 at 10000 maker"] == scene.trade(10001, 4, BUY)
 
 
+def test_an_order_that_changes_sides_does_not_meet_itself() -> None:
+    scene = Scene()
+    scene.book([(9980, 5)], [(10010, 5)])
+    scene.place("a", BUY, 9990, 4)
+
+    assert ["a replaced by 1: 4 at 9985"] == scene.modify("a", SELL, 9985, 4, ALO)
+
+
 def test_a_reduce_only_order_modified_beyond_the_position_is_told_the_size_that_fits() -> None:
     scene = Scene()
     scene.book([(9980, 50)], [(10010, 50)])
     scene.place("entry", BUY, 10010, 10, IOC)
     scene.place("r", SELL, 10100, 5, reduce_only=True)
 
-    assert ["r replaced by 1: 10 at 10200"] == scene.modify(
-        "r", SELL, 10200, 99, reduce_only=True
-    )
+    assert ["r replaced by 1: 10 at 10200"] == scene.modify("r", SELL, 10200, 99, reduce_only=True)
     assert ["r -10 at 10200 maker"] == scene.trade(10201, 99, BUY)
 
 

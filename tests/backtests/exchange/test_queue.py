@@ -41,9 +41,7 @@ def test_a_print_through_the_price_fills_whatever_stands_ahead() -> None:
 
 
 @pytest.mark.parametrize(("px", "aggressor"), [(9990, BUY), (9989, BUY), (9991, SELL)])
-def test_a_print_by_the_same_side_or_above_the_price_does_nothing(
-    px: int, aggressor: Side
-) -> None:
+def test_a_print_by_the_same_side_or_above_the_price_does_nothing(px: int, aggressor: Side) -> None:
     scene = resting(0)
 
     assert [] == scene.trade(px, 50, aggressor)
@@ -104,6 +102,16 @@ def test_the_size_of_one_print_is_consumed_once_over_all_orders() -> None:
     assert ["a +2 at 9990 maker"] == scene.trade(9990, 7, SELL), "4 ahead, a, 1 of 3 between"
     assert [(9990, 2)] == scene.ahead()
     assert ["b +2 at 9990 maker"] == scene.trade(9990, 4, SELL)
+
+
+def test_what_stood_ahead_of_two_orders_is_eaten_once() -> None:
+    scene = Scene()
+    scene.book([(9990, 4)], NEAR)
+    scene.place("a", BUY, 9990, 2)
+    scene.change([(9990, 7)], [])
+    scene.place("b", BUY, 9990, 2)
+
+    assert ["a +2 at 9990 maker", "b +1 at 9990 maker"] == scene.trade(9990, 10, SELL)
 
 
 def test_a_print_serves_two_accounts_in_time_priority() -> None:

@@ -96,7 +96,13 @@ def test_the_exchange_and_the_quantiser_agree_on_the_grid(px_decimals: int, px_t
 
 @pytest.mark.parametrize(
     ("decimals", "ticks", "text"),
-    [(2, 10010, "100.1"), (2, 10000, "100"), (2, 12345, "123.45"), (0, 500, "500"), (6, 7, "0.000007")],
+    [
+        (2, 10010, "100.1"),
+        (2, 10000, "100"),
+        (2, 12345, "123.45"),
+        (0, 500, "500"),
+        (6, 7, "0.000007"),
+    ],
 )
 def test_a_price_is_printed_without_trailing_zeros(decimals: int, ticks: int, text: str) -> None:
     rule = PriceRule(msgspec.structs.replace(COIN, px_decimals=decimals))
@@ -144,7 +150,10 @@ def test_an_order_is_worth_at_least_ten_dollars(lots: int, told: str) -> None:
     ],
 )
 def test_the_least_value_does_not_hold_for_closing_everything(
-    side: Side, lots: int, reduce_only: bool, told: str  # noqa: FBT001 - a case
+    side: Side,
+    lots: int,
+    reduce_only: bool,
+    told: str,  # noqa: FBT001 - a case
 ) -> None:
     scene = holding(3)
     scene.trade(200, 1, BUY)
@@ -158,7 +167,7 @@ def test_the_words_of_the_least_value_follow_the_instrument() -> None:
     assert ["o rejected: Order must have minimum value of $12.5."] == scene.place("o", BUY, 1200, 1)
 
 
-# -- listing, ids, number ----------------------------------------------------------------------------
+# -- listing, ids, number --------------------------------------------------------------------------
 
 
 def test_a_delisted_asset_takes_no_order() -> None:
@@ -202,7 +211,7 @@ def test_an_account_has_at_most_a_thousand_open_orders() -> None:
     assert ["again accepted"] == scene.place("again", BUY, 1000, 1)
 
 
-# -- reduce-only ---------------------------------------------------------------------------------------
+# -- reduce-only -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -219,7 +228,7 @@ def test_a_reduce_only_order_without_a_position_is_refused() -> None:
     assert [f"o rejected: {REDUCE_ONLY}"] == at(500).place("o", SELL, 500, 3, reduce_only=True)
 
 
-# -- triggers and children -------------------------------------------------------------------------------
+# -- triggers and children -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -250,7 +259,9 @@ def test_a_trigger_price_is_on_the_grid_too() -> None:
     scene = at(100_000)
     scene.place("entry", BUY, 110_000, 1, Tif.IOC)
 
-    assert [f"o rejected: {TICK}"] == scene.send(scene.stop("o", SELL, 99_995 + 10_010, 1, px=90_000))
+    assert [f"o rejected: {TICK}"] == scene.send(
+        scene.stop("o", SELL, 99_995 + 10_010, 1, px=90_000)
+    )
 
 
 @pytest.mark.parametrize("is_child", [False, True])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Callable
 from html.parser import HTMLParser
 
 import msgspec
@@ -13,6 +14,7 @@ import pytest
 
 from backtests.report import html as page
 from backtests.report.decimate import MARKERS_MAX, POINTS_MAX
+from backtests.report.elements import chart
 from backtests.report.result import InstrumentSeries, RunResult
 from backtests.report.summary import Summary, analyse, summary_of
 
@@ -193,9 +195,28 @@ def test_no_name_or_reason_can_become_markup(short_run: RunResult) -> None:
     assert ([], []) == (parsed.unmatched, parsed.stack)
 
 
+def test_the_data_of_a_figure_cannot_end_its_script() -> None:
+    text = chart("a", "b", {"data": [{"text": HOSTILE}], "layout": {}})
+    parsed = Page(text)
+
+    assert 1 == text.count("</script")
+    assert HOSTILE == parsed.figures["a"]["data"][0]["text"]
+
+
+@pytest.mark.usefixtures("plotly_is_missing")
+def test_several_strategies_are_summed_and_one_is_not(
+    long_run: RunResult, short_run: RunResult
+) -> None:
+    total = '<tr class="is-total"><th scope="row">All</th>'
+
+    assert total in rendered(long_run)
+    assert total not in rendered(short_run)
+
+
 @pytest.mark.usefixtures("plotly_is_there")
-def test_long_lines_are_thinned_and_fills_too_and_the_page_says_so(made_up: object) -> None:
-    assert callable(made_up)
+def test_long_lines_are_thinned_and_fills_too_and_the_page_says_so(
+    made_up: Callable[..., RunResult],
+) -> None:
     result = made_up(days=3, step_seconds=40, fill_chance=0.4)
     parsed = Page(rendered(result))
     marks = [t for t in parsed.figures["chart-price-0"]["data"] if t["mode"] == "markers"]

@@ -195,6 +195,19 @@ def test_a_run_of_seventy_five_days_has_annualised_statistics(long_run: RunResul
     assert ["2025-01", "2025-02", "2025-03"] == [one["month"] for one in found["metrics"]["months"]]
 
 
+def test_annual_growth_is_over_the_time_the_run_took(long_run: RunResult) -> None:
+    doubled = replace(long_run, end_ns=long_run.start_ns + 150 * 86_400 * NS_PER_S)
+    found = summarise(doubled)
+
+    assert (1 + found["total_return"]) ** (365 / 150) - 1 == pytest.approx(
+        found["metrics"]["daily"]["cagr"]
+    )
+
+
+def test_counts_are_in_order_of_name(by_hand: RunResult) -> None:
+    assert ["position limit", "stale book"] == list(summarise(by_hand)["refusals"])
+
+
 def test_months_compound_to_the_whole_and_add_up_to_its_profit(long_run: RunResult) -> None:
     found = summarise(long_run)
     growth, profit = 1.0, 0.0

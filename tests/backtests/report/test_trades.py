@@ -85,6 +85,22 @@ def test_a_position_taken_over_from_before_is_a_trip_on_its_own_side(by_hand: Ru
     )
 
 
+def test_turning_to_a_larger_position_does_not_make_the_trip_before_it_larger() -> None:
+    closed, (short,) = round_trips(fills_of([1, -4], 0), {"hl:SOL": Decimals(4, 2, SOL.grid)})
+
+    assert [1] == [one.lots_max for one in closed]
+    assert (False, 3) == (short.is_long, short.lots_max)
+
+
+def test_a_position_taken_over_and_turned_is_a_long_trip_and_a_short_one(
+    by_hand: RunResult,
+) -> None:
+    turned = msgspec.structs.replace(by_hand, fills=by_hand.fills[1:2])
+    (long,), (short,) = trips_of(turned)
+
+    assert (True, False) == (long.is_long, short.is_long)
+
+
 @given(st.lists(st.integers(-5, 5).filter(bool), max_size=40), st.integers(-3, 3))
 def test_trips_add_up_to_the_fills_whatever_they_were(steps: list[int], fee: int) -> None:
     fills = fills_of(steps, fee)

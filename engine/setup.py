@@ -1,0 +1,39 @@
+"""What an engine is built from: instruments, accounts, strategies, limits. Values only."""
+
+from __future__ import annotations
+
+import msgspec
+
+from engine.budget import BudgetLimits
+from engine.model.instruments import Instrument
+from risk.limits import Limits
+from strategies.api import Strategy
+
+
+class AccountSetup(msgspec.Struct, frozen=True):
+    """An account of this engine. `leverage` is by instrument id; what is not named gets the default."""
+
+    name: str
+    venue: str
+    leverage: dict[str, int] = {}
+
+
+class StrategySetup(msgspec.Struct, frozen=True):
+    """A strategy of this engine. `on_stop` is keep_protection, cancel_all or flatten."""
+
+    name: str
+    strategy: Strategy
+    account: str
+    instruments: tuple[str, ...]
+    on_stop: str = "keep_protection"
+
+
+class EngineSetup(msgspec.Struct, frozen=True):
+    """Everything an engine is built from. `bars_from_trades` names (instrument, interval_ns) the venue sends no bars for."""
+
+    instruments: tuple[Instrument, ...]
+    accounts: tuple[AccountSetup, ...]
+    strategies: tuple[StrategySetup, ...]
+    limits: Limits = Limits()
+    budget: BudgetLimits = BudgetLimits()
+    bars_from_trades: frozenset[tuple[str, int]] = frozenset()
