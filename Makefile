@@ -25,7 +25,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(STAMP) ## generate a market, backtest both bundled strategies on it, show the result
-	$(BIN)/perpd data generate --out $(DEMO)/market
+	$(BIN)/perpd data generate --out $(DEMO)/market.tape --overwrite
 	$(BIN)/perpd backtest configs/demo.toml --out $(DEMO)/out
 	@echo "report: $(DEMO)/out/report.html"
 

@@ -333,6 +333,18 @@ def test_check_shows_the_limits_of_each_instrument_in_use(
     assert "4x cross, at most 40x" in row
     assert "10 to any" in row
     assert "0.00001" in row
+    assert "Rate budget" in shown
+
+
+def test_check_shows_the_leverage_in_force_and_the_lower_of_both_limits(
+    runnable: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = runnable.read_text().replace("[symbols.BTC]\nleverage = 4", "[risk]\nleverage_max = 7")
+    runnable.write_text(text)
+
+    assert 0 == run(["check", str(runnable)])
+
+    assert "7x cross, at most 7x" in capsys.readouterr().out
 
 
 def test_check_finds_a_symbol_the_data_does_not_have(

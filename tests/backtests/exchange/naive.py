@@ -73,47 +73,29 @@ class NaiveExchange:
         return sorted(mine, key=lambda order: (-side * order.px, order.age))
 
     def offers(self, order: Rest) -> list[tuple[int, int, int, Rest | None]]:
-        """What a taker meets within its limit.
-
-        (rank of price, 0 displayed or 1 ours, lots, whose).
-        """
-        opposite = -order.side
-        found: list[tuple[int, int, int, Rest | None]] = []
+        """What a taker meets within its limit: (rank of price, 0 displayed or 1 ours, lots, whose)."""
+        side, opposite = order.side, -order.side
         best = self.best(opposite)
+        found: list[tuple[int, int, int, Rest | None]] = []
         if self.kind in {"trade", "bar"}:
-            if best:
-                found.append((order.side * best, 0, ENDLESS, None))
+            found += [(side * best, 0, ENDLESS, None)] if best else []
         else:
-            for px in self.levels[opposite]:
-                found.append((order.side * px, 0, self.left(opposite, px), None))
+            found += [(side * px, 0, self.left(opposite, px), None) for px in self.levels[opposite]]
             if self.kind == "quote" and best:
-                found.append((order.side * best + 1, 0, ENDLESS, None))
-        for other in self.resting(opposite):
-            found.append((order.side * other.px, 1, other.lots, other))
-        within = [offer for offer in found if offer[0] <= order.side * order.px and offer[2] > 0]
+                found.append((side * best + 1, 0, ENDLESS, None))
+        found += [(side * other.px, 1, other.lots, other) for other in self.resting(opposite)]
+        within = [offer for offer in found if offer[0] <= side * order.px and offer[2] > 0]
         return sorted(within, key=lambda offer: offer[:2])
 
     # -- commands ----------------------------------------------------------------------------------
 
-    def place(  # noqa: PLR0913 - the fields of an order
-        self,
-        account: str,
-        cloid: str,
-        side: int,
-        px: int,
-        lots: int,
-        tif: str,
-        reduce_only: bool,  # noqa: FBT001
-    ) -> None:
-        order = Rest(account, cloid, side, px, lots, tif, reduce_only)
-        reason = ""
-        if reduce_only and self.position[account] * side >= 0:
-            reason = "Reduce only order would increase position."
-        elif self.find(account, cloid):
+    def place(self, order: Rest) -> None:
+        cloid = order.cloid
+        reason = self.unreducing(order)
+        if not reason and self.find(order.account, cloid):
             reason = "Client order id is already in use by an open order."
-        else:
-            if reduce_only:
-                self.fit(order)
+        if not reason:
+            self.fit(order)
             reason = self.forbidden(order)
         if reason:
             self.log.append(f"{cloid} rejected: {reason}")
@@ -130,43 +112,35 @@ class NaiveExchange:
         else:
             self.leave(order, "canceled")
 
-    def modify(  # noqa: PLR0913 - the fields of an order
-        self,
-        account: str,
-        cloid: str,
-        generation: int,
-        side: int,
-        px: int,
-        lots: int,
-        tif: str,
-        reduce_only: bool,  # noqa: FBT001
-    ) -> None:
-        old = self.find(account, cloid)
-        if old is None:
-            self.log.append(f"{cloid} modify rejected: Cannot modify canceled or filled order")
+    def modify(self, new: Rest) -> None:
+        old = self.find(new.account, new.cloid)
+        reason = "Cannot modify canceled or filled order" if old is None else self.unreducing(new)
+        if old is None or reason:
+            self.log.append(f"{new.cloid} modify rejected: {reason}")
             return
-        new = Rest(account, cloid, side, px, lots, tif, reduce_only, generation)
-        if reduce_only and self.position[account] * side >= 0:
-            reason = "Reduce only order would increase position."
-            self.log.append(f"{cloid} modify rejected: {reason}")
+        replaced = f"{new.cloid} replaced by {new.generation}:"
+        if new.lots <= old.lots and self.terms(old) == self.terms(new):
+            old.lots, old.cut, old.generation = new.lots, 0, new.generation
+            self.log.append(f"{replaced} {new.lots} at {new.px}")
             return
-        same = (old.side, old.px, old.tif, old.reduce_only) == (side, px, tif, reduce_only)
-        if same and lots <= old.lots:
-            old.lots, old.cut, old.generation = lots, 0, generation
-            self.log.append(f"{cloid} replaced by {generation}: {lots} at {px}")
-            return
-        if reduce_only:
-            self.fit(new)
-            new.cut = 0
+        self.fit(new)
+        new.cut = 0
         self.orders.remove(old)
         reason = self.forbidden(new)
         if reason:
             self.orders.append(old)
-            self.log.append(f"{cloid} modify rejected: {reason}")
+            self.log.append(f"{new.cloid} modify rejected: {reason}")
             return
-        self.log.append(f"{cloid} replaced by {generation}: {new.lots} at {px}")
+        self.log.append(f"{replaced} {new.lots} at {new.px}")
         self.enter(new)
         self.follow()
+
+    def terms(self, order: Rest) -> tuple[int, int, str, bool]:
+        return order.side, order.px, order.tif, order.reduce_only
+
+    def unreducing(self, order: Rest) -> str:
+        adds = order.reduce_only and self.position[order.account] * order.side >= 0
+        return "Reduce only order would increase position." if adds else ""
 
     def find(self, account: str, cloid: str) -> Rest | None:
         for order in self.orders:
@@ -175,6 +149,8 @@ class NaiveExchange:
         return None
 
     def fit(self, order: Rest) -> None:
+        if not order.reduce_only:
+            return
         room = abs(self.position[order.account])
         if order.lots > room:
             order.cut += order.lots - room
@@ -189,22 +165,9 @@ class NaiveExchange:
         return ""
 
     def enter(self, order: Rest) -> None:
-        for rank, is_ours, lots, other in self.offers(order):
-            if order.lots == 0:
-                break
-            if not is_ours:
-                px = order.side * rank
-                part = min(lots, order.lots)
-                if lots < ENDLESS:
-                    self.taken[-order.side, px] += part
-                self.fill(order, px, part, "taker")
-            elif other is not None and other.account == order.account:
-                self.leave(other, "selfTradeCanceled")
-            elif other is not None:
-                part = min(order.lots, self.fillable(other))
-                if part:
-                    self.fill(other, other.px, part, "maker")
-                    self.fill(order, other.px, part, "taker")
+        for offer in self.offers(order):
+            if order.lots:
+                self.meet(order, *offer)
         if order.lots == 0:
             return
         if order.tif == "Ioc":
@@ -216,6 +179,21 @@ class NaiveExchange:
         self.orders.append(order)
         if order.reduce_only:
             self.make_room(order)
+
+    def meet(self, taker: Rest, rank: int, _: int, lots: int, other: Rest | None) -> None:
+        px = taker.side * rank
+        if other is None:
+            part = min(lots, taker.lots)
+            if lots < ENDLESS:
+                self.taken[-taker.side, px] += part
+            self.fill(taker, px, part, "taker")
+        elif other.account == taker.account:
+            self.leave(other, "selfTradeCanceled")
+        else:
+            part = min(taker.lots, self.fillable(other))
+            if part:
+                self.fill(other, px, part, "maker")
+                self.fill(taker, px, part, "taker")
 
     def make_room(self, newest: Rest) -> None:
         mine = sorted(

@@ -6,9 +6,8 @@ price and 0 of size, so 10000 ticks are 100.00 and one lot is worth about 100.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
-
-import msgspec
 
 from backtests.exchange import SimAccount, SimulatedExchange
 from backtests.models.fees import StaticFees
@@ -94,8 +93,8 @@ class Scene:
         self.ts_ns = 0
         self.seq = 0
         self.history: list[AccountEvent] = []
-        self._px_scale = 10**instrument.px_decimals
-        self._sz_scale = 10**instrument.sz_decimals
+        self._px_scale: int = 10**instrument.px_decimals
+        self._sz_scale: int = 10**instrument.sz_decimals
 
     def take(self) -> list[str]:
         """The reports since the last call, as text."""
@@ -267,33 +266,27 @@ class Scene:
         return [] if watch is None else [(px, ahead) for _, px, ahead in watch.levels]
 
 
-def told(event: Any) -> str:
+def told(event: AccountEvent) -> str:
     """A report as short text: what happened to which order, and how."""
-    match event:
-        case OrderAccepted():
-            return f"{event.cloid} accepted"
-        case OrderRejected():
-            return f"{event.cloid} rejected: {event.reason}"
-        case OrderCanceled():
-            return f"{event.cloid} canceled: {event.reason}"
-        case CancelRejected():
-            return f"{event.cloid} cancel rejected: {event.reason}"
-        case OrderReplaced():
-            new = f"{event.sz_lots} at {event.px_ticks}"
-            return f"{event.cloid} replaced by {event.generation}: {new}"
-        case ModifyRejected():
-            return f"{event.cloid} modify rejected: {event.reason}"
-        case OrderTriggered():
-            return f"{event.cloid} triggered"
-        case OrderFilled():
-            sign = "+" if event.side > 0 else "-"
-            role = "maker" if event.is_maker else "taker"
-            return f"{event.cloid} {sign}{event.sz_lots} at {event.px_ticks} {role}"
-        case FundingPaid():
-            return f"{event.account} funding {event.amount_e8} on {event.sz_lots}"
-        case Transfer():
-            return f"{event.account} {event.kind} {event.amount_e8}"
-        case LeverageSet():
-            return f"leverage {event.leverage} {'cross' if event.is_cross else 'isolated'}"
-        case _:
-            raise AssertionError(msgspec.structs.asdict(event))
+    return WORDS[type(event)](event)
+
+
+def _filled(event: OrderFilled) -> str:
+    sign = "+" if event.side > 0 else "-"
+    role = "maker" if event.is_maker else "taker"
+    return f"{event.cloid} {sign}{event.sz_lots} at {event.px_ticks} {role}"
+
+
+WORDS: Final[dict[type, Callable[[Any], str]]] = {
+    OrderAccepted: lambda e: f"{e.cloid} accepted",
+    OrderRejected: lambda e: f"{e.cloid} rejected: {e.reason}",
+    OrderCanceled: lambda e: f"{e.cloid} canceled: {e.reason}",
+    CancelRejected: lambda e: f"{e.cloid} cancel rejected: {e.reason}",
+    OrderReplaced: lambda e: f"{e.cloid} replaced by {e.generation}: {e.sz_lots} at {e.px_ticks}",
+    ModifyRejected: lambda e: f"{e.cloid} modify rejected: {e.reason}",
+    OrderTriggered: lambda e: f"{e.cloid} triggered",
+    OrderFilled: _filled,
+    FundingPaid: lambda e: f"{e.account} funding {e.amount_e8} on {e.sz_lots}",
+    Transfer: lambda e: f"{e.account} {e.kind} {e.amount_e8}",
+    LeverageSet: lambda e: f"leverage {e.leverage} {'cross' if e.is_cross else 'isolated'}",
+}

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.model.units import Side, Tif
-from tests.backtests.exchange.naive import NaiveExchange
+from tests.backtests.exchange.naive import NaiveExchange, Rest
 from tests.backtests.exchange.scene import Scene
 
 MID = 10_000
@@ -99,17 +99,9 @@ class Pair:
         self.naive.bar(high, low, close)
         return self.scene.bar(prices[0], high, low, close)
 
-    def place(  # noqa: PLR0913 - the fields of an order
-        self,
-        account: str,
-        cloid: str,
-        side: Side,
-        px: int,
-        lots: int,
-        tif: Tif,
-        reduce_only: bool,  # noqa: FBT001
-    ) -> list[str]:
-        self.naive.place(account, cloid, side, px, lots, tif, reduce_only)
+    def place(self, account: str, cloid: str, *terms: Any) -> list[str]:
+        side, px, lots, tif, reduce_only = terms
+        self.naive.place(Rest(account, cloid, side, px, lots, tif, reduce_only))
         return self.scene.place(
             cloid, side, px, lots, tif, reduce_only=reduce_only, account=account
         )
@@ -118,19 +110,11 @@ class Pair:
         self.naive.cancel(account, cloid)
         return self.scene.cancel(cloid, account=account)
 
-    def modify(  # noqa: PLR0913 - the fields of an order
-        self,
-        account: str,
-        cloid: str,
-        side: Side,
-        px: int,
-        lots: int,
-        tif: Tif,
-        reduce_only: bool,  # noqa: FBT001
-    ) -> list[str]:
+    def modify(self, account: str, cloid: str, *terms: Any) -> list[str]:
+        side, px, lots, tif, reduce_only = terms
         self.generation += 1
         generation = self.generation
-        self.naive.modify(account, cloid, generation, side, px, lots, tif, reduce_only)
+        self.naive.modify(Rest(account, cloid, side, px, lots, tif, reduce_only, generation))
         return self.scene.modify(
             cloid,
             side,

@@ -489,7 +489,14 @@ def test_a_trigger_names_its_own_side() -> None:
     """A stop for a short fires high; one that would add to the position is refused."""
     scene = short(10)
     order = Place(
-        scene.id, "s", BUY, 10200, 10, Tif.GTC, True, Trigger(10100, STOP, is_market=False)
+        scene.id,
+        "s",
+        BUY,
+        10200,
+        10,
+        Tif.GTC,
+        reduce_only=True,
+        trigger=Trigger(10100, STOP, is_market=False),
     )
 
     assert ["s accepted"] == scene.send(order)

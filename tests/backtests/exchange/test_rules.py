@@ -152,8 +152,8 @@ def test_an_order_is_worth_at_least_ten_dollars(lots: int, told: str) -> None:
 def test_the_least_value_does_not_hold_for_closing_everything(
     side: Side,
     lots: int,
-    reduce_only: bool,
-    told: str,  # noqa: FBT001 - a case
+    reduce_only: bool,  # noqa: FBT001 - a case
+    told: str,
 ) -> None:
     scene = holding(3)
     scene.trade(200, 1, BUY)
@@ -249,7 +249,14 @@ def test_a_trigger_order_must_be_able_to_protect(
 ) -> None:
     scene = holding(5)
     order = Place(
-        scene.id, "o", side, px, 5, Tif.GTC, reduce_only=True, trigger=Trigger(trigger, kind, False)
+        scene.id,
+        "o",
+        side,
+        px,
+        5,
+        Tif.GTC,
+        reduce_only=True,
+        trigger=Trigger(trigger, kind, is_market=False),
     )
 
     assert [told] == scene.send(order)

