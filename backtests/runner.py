@@ -22,7 +22,7 @@ from engine.config import (
     Config,
     LatencyConfig,
     LoadedConfig,
-    check_symbols,
+    assign_instruments,
     resolve_strategies,
 )
 from engine.core import Engine
@@ -95,8 +95,7 @@ def simulation(loaded: LoadedConfig) -> Simulation:
     tape = tape.select(start_ns=start_ns, end_ns=settings.end_ns)
     if settings.funding == "none":
         tape = tape.select(kinds=[kind for kind in StreamKind if kind is not StreamKind.FUNDING])
-    known = sorted(tape.instruments)
-    check_symbols(loaded, known)
+    assigned = assign_instruments(loaded, tuple(tape.instruments.values()))
     accounts = tuple(
         AccountSetup(name, account.venue, _leverage(config, account.venue))
         for name, account in config.accounts.items()
@@ -104,7 +103,7 @@ def simulation(loaded: LoadedConfig) -> Simulation:
     balance_e8 = money_e8(settings.starting_balance)
     return Simulation(
         tape=tape,
-        strategies=strategy_setups(loaded, known),
+        strategies=strategy_setups(loaded, assigned),
         accounts=accounts,
         balances_e8=dict.fromkeys(config.accounts, balance_e8),
         limits=config.risk.limits(),
@@ -126,20 +125,20 @@ def _first_price_ns(tape: Tape) -> int | None:
     return min((int(stream.window("ts_local_ns", 0, 1)[0]) for stream in priced), default=None)
 
 
-def strategy_setups(loaded: LoadedConfig, known: list[str]) -> tuple[StrategySetup, ...]:
-    """The config's strategies, made and placed on the instruments their symbols name."""
-    setups = []
-    for resolved in resolve_strategies(loaded):
-        config = resolved.config
-        venue = loaded.config.accounts[config.account].venue
-        if config.symbols == "all":
-            instruments = tuple(where for where in known if where.startswith(venue + ":"))
-        else:
-            instruments = tuple(f"{venue}:{coin}" for coin in config.symbols)
-        setups.append(
-            StrategySetup(config.name, resolved.make(), config.account, instruments, config.on_stop)
+def strategy_setups(
+    loaded: LoadedConfig, assigned: dict[str, tuple[str, ...]]
+) -> tuple[StrategySetup, ...]:
+    """The config's strategies, made and placed on the instruments assigned to them."""
+    return tuple(
+        StrategySetup(
+            resolved.config.name,
+            resolved.make(),
+            resolved.config.account,
+            assigned[resolved.config.name],
+            resolved.config.on_stop,
         )
-    return tuple(setups)
+        for resolved in resolve_strategies(loaded)
+    )
 
 
 def open_tapes(folders: list[Path]) -> Tape:

@@ -238,7 +238,8 @@ class AccountBook:
     def _funding(self, event: FundingPaid, account: Account) -> Applied:
         """Cash moves by the account's payment.
 
-        Each strategy bears its share by its own position, `external` the rest.
+        Each strategy bears its share by its own position, the last of them what rounding leaves;
+        `external` bears what no strategy holds.
         """
         amount_e8 = event.amount_e8
         account.cash_e8 -= amount_e8
@@ -247,14 +248,21 @@ class AccountBook:
             return NOBODY
         account.position(event.instrument).funding_e8 += amount_e8
         left_e8 = amount_e8
+        holders = [
+            own
+            for (owner, instrument), own in account.owned.items()
+            if instrument == event.instrument and owner != EXTERNAL and own.lots
+        ]
         if event.sz_lots:
-            for (owner, instrument), own in account.owned.items():
-                if instrument == event.instrument and owner != EXTERNAL and own.lots:
-                    share_e8 = amount_e8 * own.lots // event.sz_lots
-                    own.funding_e8 += share_e8
-                    left_e8 -= share_e8
+            for own in holders:
+                share_e8 = amount_e8 * own.lots // event.sz_lots
+                own.funding_e8 += share_e8
+                left_e8 -= share_e8
         if left_e8:
-            account.strategy_position(EXTERNAL, event.instrument).funding_e8 += left_e8
+            is_rounding = holders and sum(own.lots for own in holders) == event.sz_lots
+            last = holders[-1] if is_rounding else None
+            own = last or account.strategy_position(EXTERNAL, event.instrument)
+            own.funding_e8 += left_e8
         return NOBODY
 
     def _transfer(self, event: Transfer, account: Account) -> Applied:

@@ -1,7 +1,8 @@
-"""`Engine.step`: one event in, effects out. Synchronous, total, deterministic; no clock, no randomness, no I/O.
+"""`Engine.step`: one event in, effects out. Synchronous, total, deterministic, and free of I/O.
 
-The way of an event: its route applies it to the state and wakes strategies; what they wish goes through the gate; what the gate
-approves goes through the planner; out come effects. The time is the event's own `ts_local_ns`. Same input, same output.
+The way of an event: its route applies it to the state and wakes strategies; what they wish goes
+through the gate; what the gate approves goes through the planner; out come effects. The time is the
+event's own `ts_local_ns`. Same input, same output.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 from engine.account_events import ACCOUNT_EVENTS, AccountBook
 from engine.model.commands import Approved, Refused
-from engine.model.effects import Effect, Record, SetTimer
+from engine.model.effects import Effect, Notify, Record, SetTimer
 from engine.model.events import (
     AccountEvent,
     AccountOpened,
@@ -24,6 +25,7 @@ from engine.model.events import (
     EngineStarted,
     EngineStopping,
     Event,
+    FundingPaid,
     FundingRate,
     Halted,
     InstrumentUpdated,
@@ -36,7 +38,7 @@ from engine.model.events import (
     Trade,
 )
 from engine.model.instruments import Instrument
-from engine.model.intents import CancelAll, ClosePosition, WakeAt
+from engine.model.intents import WakeAt
 from engine.routes import NOTHING, BarRoute, BookRoute, Effects, Route, TradeRoute
 from engine.runner import StrategyRunner
 from engine.setup import EngineSetup, StrategySetup
@@ -47,7 +49,7 @@ from engine.state.orders import Orders
 from engine.submission import Planner, coalesce
 from engine.view import EngineView
 from risk.gate import Gate
-from strategies.api import Bars, Books, Funding, Quotes, Trades
+from strategies.api import Bars, Books, Funding, Intents, Quotes, Trades
 
 _WARMUP_TIMER = "perpd:warmup"
 _CLOID_SPAN = 1 << 64
@@ -55,7 +57,7 @@ _NO_ROUTES: dict[int, BarRoute] = {}
 
 
 class Engine:
-    """The deterministic core. Built once from a setup; from then on changed only by `step` and the routes."""
+    """The deterministic core. Built once from a setup; then changed by `step` and routes alone."""
 
     def __init__(self, setup: EngineSetup) -> None:
         self.setup = setup
@@ -106,7 +108,7 @@ class Engine:
             **dict.fromkeys(ACCOUNT_EVENTS, self._on_account),
         }
 
-    # -- the one door -----------------------------------------------------------------------------------
+    # -- the one door ------------------------------------------------------------------------------
 
     def step(self, event: Event) -> Effects:
         """Take in one event and return its effects."""
@@ -119,11 +121,12 @@ class Engine:
             return self._count_unknown(event)
         return self._control_step(event)
 
-    def route(self, kind: type, instrument: str, interval_ns: int = 0) -> Any:
+    def route(self, kind: type, instrument: str, interval_ns: int = 0) -> Route | BookRoute:
         """The route of one event type of one instrument, for drivers that hand over iterators."""
         if kind is Bar:
             return self._bar_route(instrument, interval_ns)
-        return self._routes[kind][instrument]
+        route: Route | BookRoute = self._routes[kind][instrument]
+        return route
 
     @property
     def now_ns(self) -> int:
@@ -167,8 +170,10 @@ class Engine:
         return tuple(effects) if effects else NOTHING
 
     def start_warm(self) -> Effects:
-        """Start every strategy whose warm-up is complete."""
+        """Start every strategy whose warm-up is complete; none any more when the run ends."""
         effects: Effects = NOTHING
+        if self.gate.is_stopping:
+            return effects
         for runner in self.runners.values():
             if not runner.is_started and self._is_warm(runner):
                 effects += self._start(runner)
@@ -184,7 +189,7 @@ class Engine:
                 route.is_warming = (instrument, interval_ns) in warming
         return effects
 
-    # -- building ---------------------------------------------------------------------------------------
+    # -- building ----------------------------------------------------------------------------------
 
     def _open_market(self, instrument: Instrument) -> None:
         market = self.markets[instrument.id] = Market(instrument)
@@ -260,14 +265,10 @@ class Engine:
                 elif isinstance(item, Bars):
                     route = self._bar_route(instrument, item.interval_ns)
                     route.attach(runner, strategy.on_bar)
-        now_ns = self.now_ns
-        timers: Effects = tuple(
-            SetTimer(runner.name, timer.name, (now_ns // timer.every_ns + 1) * timer.every_ns)
-            for timer in runner.timers.values()
-        )
+        timers = runner.arm_timers(self.now_ns)
         return timers + self._wish(runner, strategy.on_start())
 
-    # -- control events ---------------------------------------------------------------------------------
+    # -- control events ----------------------------------------------------------------------------
 
     def _control_step(self, event: Event) -> Effects:
         if type(event) is Bar:
@@ -280,12 +281,12 @@ class Engine:
         return self._count_unknown(event) if handler is None else handler(event)
 
     def _count_unknown(self, event: Event) -> Effects:
-        """An event of a kind or an instrument that this engine was not built for: counted, never guessed at."""
+        """A kind or an instrument that this engine was not built for: counted, never guessed at."""
         where = f"{type(event).__name__} {getattr(event, 'instrument', '')}".strip()
         self.unknown[where] = self.unknown.get(where, 0) + 1
         return NOTHING
 
-    def _wish(self, runner: StrategyRunner, intents: Any) -> Effects:
+    def _wish(self, runner: StrategyRunner, intents: Intents) -> Effects:
         return self.decide(((runner, intents),)) if intents else NOTHING
 
     def _record(self, refusal: Refused) -> Record:
@@ -296,6 +297,12 @@ class Engine:
     def _on_account(self, event: AccountEvent) -> Effects:
         if event.account not in self.accounts:
             return self._count_unknown(event)
+        where = getattr(event, "instrument", "")
+        if where and where not in self.markets:
+            # Somebody trades another market on this account: only its funding is money we can book.
+            self._count_unknown(event)
+            if type(event) is not FundingPaid:
+                return NOTHING
         owner, is_fill = self.account_book.apply(event)
         if type(event) is AccountOpened:
             return self.start_warm()
@@ -325,23 +332,10 @@ class Engine:
                 continue
             wishes = list(runner.strategy.on_stop() or ())
             for instrument in runner.instruments:
-                wishes += self._stop_wishes(runner, instrument)
+                live = self.orders.live(runner.name, instrument).values()
+                wishes += runner.stop_wishes(instrument, live, self.next_cloid)
             effects += self._wish(runner, wishes)
         return effects
-
-    def _stop_wishes(self, runner: StrategyRunner, instrument: str) -> list[Any]:
-        """keep_protection cancels what may add risk and keeps reduce-only orders; the others say what they do."""
-        policy = runner.on_stop_policy
-        if policy == "cancel_all":
-            return [CancelAll(instrument)]
-        if policy == "flatten":
-            return [CancelAll(instrument), ClosePosition(instrument, self.next_cloid())]
-        live = self.orders.live(runner.name, instrument)
-        return [
-            runner.strategy.cancel(instrument, order.cloid)
-            for order in live.values()
-            if not order.reduce_only
-        ]
 
     def _on_timer(self, event: TimerFired) -> Effects:
         runner = self.runners.get(event.strategy)
@@ -349,13 +343,9 @@ class Engine:
             return NOTHING
         if event.name == _WARMUP_TIMER:
             return self.start_warm()
-        timer = runner.timers.get(event.name)
-        effects: Effects = NOTHING
-        if timer is not None:
-            every_ns = timer.every_ns
-            effects = (
-                SetTimer(runner.name, timer.name, (event.ts_local_ns // every_ns + 1) * every_ns),
-            )
+        if not runner.is_started:
+            return NOTHING
+        effects = runner.arm_timers(event.ts_local_ns, event.name)
         return effects + self._wish(runner, runner.strategy.on_timer(event.name))
 
     def _on_halted(self, event: Halted) -> Effects:
@@ -377,7 +367,7 @@ class Engine:
         if target is None:
             return self._count_unknown(event)
         others = frozenset(
-            item for item in target.blocked if not item.startswith(event.stream + " ")
+            item for item in target.blocked if item.rpartition(" ")[0] != event.stream
         )
         is_ready = event.phase is StreamPhase.READY
         target.blocked = others if is_ready else others | {f"{event.stream} {event.phase}"}
@@ -391,9 +381,15 @@ class Engine:
         return NOTHING
 
     def _on_instrument(self, event: InstrumentUpdated) -> Effects:
-        market = self.markets.get(event.instrument.id)
+        """New metadata. Orders and positions are counted in the units of the grid, so it stays."""
+        instrument = event.instrument
+        market = self.markets.get(instrument.id)
         if market is None:
-            self._open_market(event.instrument)
+            self._open_market(instrument)
+        elif market.grid == instrument.grid:
+            market.describe(instrument)
         else:
-            market.describe(event.instrument)
+            market.blocked |= {"metadata another-grid"}
+            text = f"{instrument.id}: the venue changed its grid; no new risk until a restart"
+            return (Notify("error", text),)
         return NOTHING

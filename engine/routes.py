@@ -97,7 +97,7 @@ class BookRoute(Feed):
         """Take in updates until one of them has effects, and return those."""
         book, run = self._book, self._top.run
         for event in events:
-            top = book.delta(event) if type(event) is BookDelta else book.snapshot(event)
+            top = book.delta(event) if isinstance(event, BookDelta) else book.snapshot(event)
             effects = run((top,))
             if effects:
                 return effects

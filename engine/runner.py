@@ -1,9 +1,12 @@
-"""One strategy in its place in an engine: its account, its subscriptions, and whether it has started."""
+"""One strategy in its place in an engine: its account, its subscriptions, its timers, its life."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from engine.model.effects import SetTimer
+from engine.model.intents import AnyIntent, Cancel, CancelAll, ClosePosition
+from engine.state.orders import Order
 from strategies.api import Bars, Strategy, Subscription, Timer, overrides
 
 
@@ -12,6 +15,7 @@ class StrategyRunner:
 
     __slots__ = (
         "account",
+        "due_ns",
         "instruments",
         "is_started",
         "name",
@@ -39,6 +43,7 @@ class StrategyRunner:
         self.on_stop_policy = on_stop_policy
         self.subscriptions: tuple[Subscription, ...] = tuple(strategy.subscriptions())
         self.timers = {item.name: item for item in self.subscriptions if isinstance(item, Timer)}
+        self.due_ns: dict[str, int] = {}
         self.is_started = False
         self.warm_at_ns = 0
         self.on_order = strategy.on_order if overrides(strategy, "on_order") else None
@@ -47,3 +52,31 @@ class StrategyRunner:
     def bar_subscriptions(self) -> list[Bars]:
         """The bars this strategy takes."""
         return [item for item in self.subscriptions if isinstance(item, Bars)]
+
+    def arm_timers(self, now_ns: int, fired: str | None = None) -> tuple[SetTimer, ...]:
+        """The next due time of the timer that fired, or at the start (None) of every timer.
+
+        Not for one that fired early because the strategy also asked for its name by `wake_at`:
+        what was armed is still to come.
+        """
+        effects: list[SetTimer] = []
+        for name, timer in self.timers.items():
+            if fired in (None, name) and now_ns >= self.due_ns.get(name, 0):
+                due_ns = (now_ns // timer.every_ns + 1) * timer.every_ns
+                self.due_ns[name] = due_ns
+                effects.append(SetTimer(self.name, name, due_ns))
+        return tuple(effects)
+
+    def stop_wishes(
+        self, instrument: str, live: Iterable[Order], next_cloid: Callable[[], str]
+    ) -> list[AnyIntent]:
+        """What the strategy's policy asks for when it stops.
+
+        keep_protection cancels what may add risk and keeps reduce-only orders; the others say what
+        they do.
+        """
+        if self.on_stop_policy == "cancel_all":
+            return [CancelAll(instrument)]
+        if self.on_stop_policy == "flatten":
+            return [CancelAll(instrument), ClosePosition(instrument, next_cloid())]
+        return [Cancel(instrument, order.cloid) for order in live if not order.reduce_only]

@@ -54,11 +54,11 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Execution(msgspec.Struct, frozen=True, kw_only=True):
-    """How orders fared. `orders` counts generations: a modified order counts again.
+    """How orders fared; a modified order is one order.
 
     `fill_ratio` is filled over sent notional at the order's own price, of orders that have one;
     `orders_filled_ratio` counts orders with any fill; `maker_share` is of notional. Time to fill
-    runs from sending to the first fill seen.
+    runs from the first sending to the first fill seen.
     """
 
     orders: int
@@ -173,14 +173,13 @@ def execution(result: RunResult, fills: FillArrays, decimals: dict[str, Decimals
 
 def _time_to_fill(result: RunResult) -> float | None:
     """The median of seconds from sending an order to its first fill; None without any."""
-    first: dict[tuple[str, int], int] = {}
+    sent: dict[tuple[str, str], int] = {}
+    for order in result.orders:
+        sent.setdefault((order.account, order.cloid), order.ts_sent_ns)
+    first: dict[tuple[str, str], int] = {}
     for fill in result.fills:
-        first.setdefault((fill.cloid, fill.generation), fill.ts_local_ns)
-    waits = [
-        first[key] - order.ts_sent_ns
-        for order in result.orders
-        if (key := (order.cloid, order.generation)) in first
-    ]
+        first.setdefault((fill.account, fill.cloid), fill.ts_local_ns)
+    waits = [first[key] - sent[key] for key in first.keys() & sent.keys()]
     return float(np.median(waits)) / NS_PER_S if waits else None
 
 

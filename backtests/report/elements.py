@@ -40,8 +40,8 @@ def join(parts: Iterable[str], separator: str = "\n") -> Html:
 
 
 def tinted(text: str, value: float | None) -> Html:
-    """A number in the colour of a gain or a loss; plain when it is zero or not defined."""
-    if not value:
+    """A number in the colour of a gain or a loss; plain when it shows as zero or is not defined."""
+    if not value or not any(digit in text for digit in "123456789"):
         return html(text)
     return Html(f'<span class="{"is-gain" if value > 0 else "is-loss"}">{html(text)}</span>')
 

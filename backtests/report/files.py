@@ -2,7 +2,7 @@
 
     summary.json   see `backtests.report.summary`
     fills.csv      one row per fill, in order of time (FILL_COLUMNS)
-    orders.csv     one row per generation of an order, in order of sending (ORDER_COLUMNS)
+    orders.csv     one row per order, its last generation, in order of sending (ORDER_COLUMNS)
     equity.csv     the account at every sample (EQUITY_COLUMNS)
     report.html    see `backtests.report.html`
 
@@ -51,7 +51,7 @@ FILL_COLUMNS: Final = (
     "trade_id",
 )
 ORDER_COLUMNS: Final = (
-    "time",  # when it was sent, ISO
+    "time",  # when it was first sent, ISO
     "ts_sent_ns",
     "end_time",  # when it was over, ISO; empty while it lives
     "ts_end_ns",

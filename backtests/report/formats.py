@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 NONE: Final = "n/a"
-_SMALL: Final = 0.01
+_CENT: Final = 0.01
+_DECIMALS_MAX: Final = 6
 
 
 def amount(value: float | None, *, signed: bool = False) -> str:
-    """Money with thousands separated: two decimals, or two significant digits under 0.01."""
+    """Money with thousands separated: two decimals, up to six where that would show nothing."""
     if value is None:
         return NONE
     decimals = 2
-    if 0 < abs(value) < _SMALL / 2:
-        decimals = next(n for n in range(3, 9) if round(abs(value), n) or n == 8) + 1
+    if 0 < abs(value) < _CENT / 2:
+        shown = next((n for n in range(3, _DECIMALS_MAX + 1) if round(abs(value), n)), 1)
+        decimals = min(shown + 1, _DECIMALS_MAX)
     return _number(value, decimals, signed=signed)
 
 

@@ -51,7 +51,11 @@ class FillRow(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class OrderRow(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """One generation of one order. `ts_end_ns` is 0 while it lives; `px_ticks` 0 is no price."""
+    """One order as it ended or stands: a modified one has its last generation, price and size.
+
+    `ts_sent_ns` is of its first generation, `ts_end_ns` is 0 while it lives, `px_ticks` 0 is no
+    price.
+    """
 
     ts_sent_ns: int
     ts_end_ns: int

@@ -158,7 +158,9 @@ def _risk(summary: Summary) -> Html:
         else f"From {daily['returns']} daily returns: UTC day ends, 365 days a year, risk-free rate"
         " 0, sample deviation."
     )
-    return join([table([], rows), note(words)])
+    every = duration(sample["spacing_median_seconds"])
+    seen = f" Equity was sampled every {every}; what passed in between is in no drawdown here."
+    return join([table([], rows), note(words + seen)])
 
 
 def _daily_rows(daily: Summary) -> list[Row]:

@@ -17,6 +17,7 @@ import click
 
 from engine.cli.startup import check_own_packages
 from engine.errors import PerpdError, UsageError
+from engine.version import own_version
 
 EXIT_DONE: Final = 0
 EXIT_FAILED: Final = 1
@@ -54,7 +55,7 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="perpd", prog_name="perpd")
+@click.version_option(own_version(), prog_name="perpd")
 def perpd() -> None:
     """Trading bots for perpetual futures: one strategy, run live, on paper or in a backtest.
 

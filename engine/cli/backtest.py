@@ -24,9 +24,21 @@ from engine.config import load_config
     type=click.Choice(["auto", "reference", "chunked"]),
     help="How the tape is driven; all give the same result. Overrides the config.",
 )
+@click.option(
+    "--journal",
+    "journal_dir",
+    type=click.Path(path_type=Path),
+    help="Record every event and effect in this folder, for `perpd replay`.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Log more, to stderr.")
 def command(
-    config: Path, out: Path | None, driver: str | None, *, as_json: bool, verbose: bool
+    config: Path,
+    out: Path | None,
+    driver: str | None,
+    journal_dir: Path | None,
+    *,
+    as_json: bool,
+    verbose: bool,
 ) -> None:
     """Run a config's strategies over recorded market data.
 
@@ -38,6 +50,7 @@ def command(
       perpd backtest configs/demo.toml
       perpd backtest configs/demo.toml --out build/demo/out
       perpd backtest configs/demo.toml --json > summary.json
+      perpd backtest configs/demo.toml --journal build/journal
 
     \b
     Exit codes:
@@ -48,7 +61,7 @@ def command(
     configure_logging(is_verbose=verbose)
     loaded = load_config(config)
     with progress("backtest", sys.stderr, is_quiet=as_json) as tell:
-        result = run_backtest(loaded, driver=driver, progress=tell)
+        result = run_backtest(loaded, driver=driver, progress=tell, journal_dir=journal_dir)
     summary = summarise(result)
     if out is not None:
         write_report(result, out)

@@ -7,7 +7,6 @@ and its parameters. It is written once, in the journal's META record, before the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from engine.errors import JournalError
 from engine.journal import RunMeta
 from engine.model.instruments import Instrument
 from engine.setup import AccountSetup, EngineSetup, StrategySetup
+from engine.version import own_version
 from risk.limits import Limits
 from strategies.api import make_params
 from strategies.registry import load_strategy
@@ -77,14 +77,6 @@ def run_meta(loaded: LoadedConfig, setup: EngineSetup) -> RunMeta:
         strategies=tuple(uses),
         setup=msgspec.msgpack.encode(recorded),
     )
-
-
-def own_version() -> str:
-    """The version of perpd, or "unknown" where it runs from a folder never installed."""
-    try:
-        return version("perpd")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def rebuild(meta: RunMeta | None) -> Engine:

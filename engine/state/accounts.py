@@ -80,11 +80,13 @@ class Account:
         return True
 
     def equity_e8(self) -> int:
-        """Cash plus what the open positions have gained at the mark."""
+        """Cash plus what the open positions have gained at the mark; nothing where there is none."""
         total = self.cash_e8
         for instrument, position in self.positions.items():
             if position.lots:
-                total += position.unrealised_e8(self._markets[instrument].mark_ticks2())
+                mark_ticks2 = self._markets[instrument].mark_ticks2()
+                if mark_ticks2:
+                    total += position.unrealised_e8(mark_ticks2)
         return total
 
     def margin_used_e8(self) -> int:

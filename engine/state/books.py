@@ -63,7 +63,7 @@ class Book:
         for px, sz in zip(event.bid_px, event.bid_sz, strict=True):
             if sz:
                 bids[px] = sz
-                if px > best:
+                if px > best:  # noqa: PLR1730 - a call of max costs more than all the rest
                     best = px
             elif px in bids:
                 del bids[px]

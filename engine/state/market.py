@@ -68,18 +68,22 @@ class Market:
         self.scales = (self.px_scale, self.sz_scale, self.money_per_unit)
 
     def mark_ticks2(self) -> int:
-        """Twice the mark price in ticks (a mid may lie between two); 0 when there is no price at all.
+        """Twice the mark price in ticks (a mid may lie between two); 0 when there is no price.
 
-        The venue's mark; where it sends none, the mid, the last trade, or the last close.
+        The venue's mark; where it sends none, the mid, the last trade, the last close, or the one
+        side there is.
         """
         context = self.context.last
         if context is not None and 0.0 < context.mark_px < _INFINITY:
-            mark_px: float = context.mark_px
-            return round(2.0 * mark_px * self.px_scale)
+            px2: float = 2 * context.mark_px
+            return round(px2 * self.px_scale)
         best = self.top.last or self.quote.last
-        if best is not None and 0.0 < best.bid_px < _INFINITY and 0.0 < best.ask_px < _INFINITY:
-            return round((best.bid_px + best.ask_px) * self.px_scale)
-        return round(2.0 * self._last_px() * self.px_scale)
+        if best is None:
+            return round(2 * self._last_px() * self.px_scale)
+        bid_px, ask_px = _price(best.bid_px), _price(best.ask_px)
+        if bid_px and ask_px:
+            return round((bid_px + ask_px) * self.px_scale)
+        return round(2 * (self._last_px() or bid_px or ask_px) * self.px_scale)
 
     def mark_px(self) -> float | None:
         """The mark price as a float, or None."""
@@ -95,20 +99,19 @@ class Market:
         """
         newest_ns, newest_px = -1, 0.0
         for best in (self.top.last, self.quote.last):
-            if best is not None:
-                px: float = best.ask_px if side > 0 else best.bid_px
-                if 0.0 < px < _INFINITY:
-                    if best.ts_local_ns >= oldest_ns:
-                        return px
-                    if best.ts_local_ns > newest_ns:
-                        newest_ns, newest_px = best.ts_local_ns, px
+            px = 0.0 if best is None else _price(best.ask_px if side > 0 else best.bid_px)
+            if px:
+                if best.ts_local_ns >= oldest_ns:
+                    return px
+                if best.ts_local_ns > newest_ns:
+                    newest_ns, newest_px = best.ts_local_ns, px
         for ts_ns, px in self._others():
-            if ts_ns > newest_ns and 0.0 < px < _INFINITY:
+            if px and ts_ns > newest_ns:
                 newest_ns, newest_px = ts_ns, px
         return newest_px
 
     def heard_ns(self) -> int:
-        """When the newest price of this instrument reached us; a bar counts as fresh for one more interval."""
+        """When the newest price reached us; a bar counts as fresh for one more interval."""
         newest = 0
         for feed in (self.top, self.quote, self.trade, self.context):
             last = feed.last
@@ -122,25 +125,30 @@ class Market:
 
     def _last_px(self) -> float:
         trade = self.trade.last
-        if trade is not None and 0.0 < trade.px < _INFINITY:
-            px: float = trade.px
+        px = 0.0 if trade is None else _price(trade.px)
+        if px:
             return px
         newest = None
         for feed in self.bars.values():
             bar = feed.last
             if bar is not None and (newest is None or bar.ts_local_ns > newest.ts_local_ns):
                 newest = bar
-        return 0.0 if newest is None or not 0.0 < newest.close < _INFINITY else newest.close
+        return 0.0 if newest is None else _price(newest.close)
 
     def _others(self) -> Iterator[tuple[int, float]]:
         """Every price besides the best, with the local time it was heard."""
         trade = self.trade.last
         if trade is not None:
-            yield trade.ts_local_ns, trade.px
+            yield trade.ts_local_ns, _price(trade.px)
         for feed in self.bars.values():
             bar = feed.last
             if bar is not None:
-                yield bar.ts_local_ns, bar.close
+                yield bar.ts_local_ns, _price(bar.close)
         context = self.context.last
         if context is not None:
-            yield context.ts_local_ns, context.mark_px or context.oracle_px
+            yield context.ts_local_ns, _price(context.mark_px) or _price(context.oracle_px)
+
+
+def _price(px: float) -> float:
+    """The price, or 0 for what is none: nan, infinite or not positive."""
+    return px if 0.0 < px < _INFINITY else 0.0

@@ -73,7 +73,7 @@ class NaiveExchange:
         return sorted(mine, key=lambda order: (-side * order.px, order.age))
 
     def offers(self, order: Rest) -> list[tuple[int, int, int, Rest | None]]:
-        """What a taker meets within its limit: (rank of price, 0 displayed or 1 ours, lots, whose)."""
+        """What a taker meets: (rank of price, 0 displayed or 1 ours, lots, whose)."""
         side, opposite = order.side, -order.side
         best = self.best(opposite)
         found: list[tuple[int, int, int, Rest | None]] = []

@@ -16,6 +16,7 @@ from tests.backtests.exchange.naive import NaiveExchange, Rest
 from tests.backtests.exchange.scene import Scene
 
 MID = 10_000
+Terms = tuple[Side, int, int, Tif, bool]
 SIDES = st.sampled_from([Side.BUY, Side.SELL])
 LOTS = st.integers(1, 6)
 ACCOUNTS = st.sampled_from(["main", "main", "other"])
@@ -23,13 +24,10 @@ PRICES = st.integers(MID - 4, MID + 4)
 LEVELS = st.dictionaries(st.integers(0, 4), st.integers(1, 6), max_size=4)
 CLOIDS = st.sampled_from("abcdefgh")
 
-PLACE = st.tuples(
-    st.just("place"), ACCOUNTS, CLOIDS, SIDES, PRICES, LOTS, st.sampled_from(Tif), st.booleans()
-)
+TERMS = st.tuples(SIDES, PRICES, LOTS, st.sampled_from(Tif), st.booleans())
+PLACE = st.tuples(st.just("place"), ACCOUNTS, CLOIDS, TERMS)
 CANCEL = st.tuples(st.just("cancel"), ACCOUNTS, CLOIDS)
-MODIFY = st.tuples(
-    st.just("modify"), ACCOUNTS, CLOIDS, SIDES, PRICES, LOTS, st.sampled_from(Tif), st.booleans()
-)
+MODIFY = st.tuples(st.just("modify"), ACCOUNTS, CLOIDS, TERMS)
 TRADE = st.tuples(st.just("trade"), PRICES, st.integers(1, 12), SIDES)
 BAR = st.tuples(st.just("bar"), PRICES, PRICES, PRICES)
 QUOTE = st.tuples(st.just("quote"), st.integers(0, 4), LOTS, st.integers(0, 4), LOTS)
@@ -99,7 +97,7 @@ class Pair:
         self.naive.bar(high, low, close)
         return self.scene.bar(prices[0], high, low, close)
 
-    def place(self, account: str, cloid: str, *terms: Any) -> list[str]:
+    def place(self, account: str, cloid: str, terms: Terms) -> list[str]:
         side, px, lots, tif, reduce_only = terms
         self.naive.place(Rest(account, cloid, side, px, lots, tif, reduce_only))
         return self.scene.place(
@@ -110,7 +108,7 @@ class Pair:
         self.naive.cancel(account, cloid)
         return self.scene.cancel(cloid, account=account)
 
-    def modify(self, account: str, cloid: str, *terms: Any) -> list[str]:
+    def modify(self, account: str, cloid: str, terms: Terms) -> list[str]:
         side, px, lots, tif, reduce_only = terms
         self.generation += 1
         generation = self.generation

@@ -46,8 +46,13 @@ def test_initial_margin_is_rounded_up() -> None:
     assert 1000 * DOLLAR_E8 - 3_333_333_334 == scene.exchange.free_margin_e8("main")
 
 
-def test_both_sides_of_a_flat_account_reserve_margin() -> None:
+def test_each_side_of_a_flat_account_reserves_margin() -> None:
     scene = at(100, 10)
+    scene.place("sell", SELL, 10500, 8)
+
+    assert 16 * DOLLAR_E8 == scene.exchange.free_margin_e8("main")
+
+    scene.cancel("sell")
     scene.place("a", BUY, 9500, 5)
     scene.place("b", SELL, 10500, 5)
 

@@ -154,6 +154,18 @@ def test_an_order_that_improves_the_best_stands_first() -> None:
     assert ["o +1 at 9990 maker"] == scene.trade(9990, 1, SELL)
 
 
+@pytest.mark.parametrize("source", ["book", "top"])
+def test_an_order_on_a_side_that_shows_nothing_stands_first(source: str) -> None:
+    scene = Scene()
+    if source == "book":
+        scene.book([(9990, 4)], [])
+    else:
+        scene.top(9990, 4, 0, 0)
+    scene.place("o", SELL, 10010, 3)
+
+    assert [] == scene.ahead()
+
+
 def test_an_order_between_displayed_levels_stands_first() -> None:
     scene = Scene()
     scene.book([(9990, 4), (9970, 4)], NEAR)

@@ -17,8 +17,9 @@ from backtests.report import formats
         (0.005, "0.01"),
         (0.004, "0.0040"),
         (-0.00012345, "-0.00012"),
-        (1e-8, "0.000000010"),
-        (1e-12, "0.000000000"),
+        (0.000012, "0.000012"),
+        (0.0000006, "0.000001"),
+        (1e-8, "0.00"),
     ],
 )
 def test_money_has_two_decimals_until_that_would_hide_it(value: float | None, text: str) -> None:

@@ -159,6 +159,15 @@ def test_a_partly_filled_order_lowers_the_fill_ratio(by_hand: RunResult) -> None
     assert (905 - 150) / 905 == pytest.approx(found["fill_ratio"])
 
 
+def test_time_to_fill_is_from_the_first_sending_to_the_first_fill(by_hand: RunResult) -> None:
+    """The fill of generation 1 of an order whose last generation, 4, is the one in the table."""
+    first = by_hand.orders[0]
+    moved = replace(first, generation=4, ts_sent_ns=first.ts_sent_ns - 9 * NS_PER_S)
+    run = replace(by_hand, orders=[moved], fills=[*by_hand.fills, by_hand.fills[0]])
+
+    assert 9.5 == summarise(run)["metrics"]["execution"]["time_to_fill_median_seconds"]
+
+
 def test_exposure_is_weighted_by_the_time_it_was_held(by_hand: RunResult) -> None:
     """Flat for 1 s, 300 for 1 s, 151 short for 2 s, flat for 1 s."""
     found = summarise(by_hand)["metrics"]["exposure"]
