@@ -1,7 +1,8 @@
-"""The venue's two rate budgets as core state: weight per IP address, and actions per account address (protocol 6).
+"""The venue's two rate budgets as core state (protocol 6): weight per IP, actions per account.
 
-The IP budget is a sliding window; the address budget starts at 10,000 and grows by one per USDC traded. Both keep a reserve
-that only cancels and reduces may use. Time is the event's own, so a backtest models the limits as live meets them.
+The IP budget is a sliding window; the address budget starts at 10,000 and grows by one per USDC
+traded. Both keep a reserve that only cancels and reduces may use. Time is the event's own, so a
+backtest models the limits as live meets them.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class IpBudget:
 
 
 class AddressBudget:
-    """Actions one account may still send: the start, plus one per USDC traded, less what was used."""
+    """Actions an account may still send: the start, plus one per USDC traded, less the used."""
 
     __slots__ = ("_limits", "used", "volume_e8")
 

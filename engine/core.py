@@ -12,7 +12,7 @@ from typing import Any
 
 from engine.account_events import ACCOUNT_EVENTS, AccountBook
 from engine.model.commands import Approved, Refused
-from engine.model.effects import Effect, Notify, Record, SetTimer
+from engine.model.effects import AskOrder, Effect, Notify, Record, SetTimer
 from engine.model.events import (
     AccountEvent,
     AccountOpened,
@@ -45,7 +45,7 @@ from engine.setup import EngineSetup, StrategySetup
 from engine.state.accounts import Account
 from engine.state.bars import BarBuilder
 from engine.state.market import Feed, Market
-from engine.state.orders import Orders
+from engine.state.orders import Order, Orders
 from engine.submission import Planner, coalesce
 from engine.view import EngineView
 from risk.gate import Gate
@@ -306,11 +306,16 @@ class Engine:
         owner, is_fill = self.account_book.apply(event)
         if type(event) is AccountOpened:
             return self.start_warm()
+        asks: Effects = tuple(self._ask(order) for order in self.orders.take_unsettled())
         runner = self.runners.get(owner)
         if runner is None or not runner.is_started:
-            return NOTHING
+            return asks
         handler = runner.on_fill if is_fill else runner.on_order
-        return NOTHING if handler is None else self._wish(runner, handler(event))  # type: ignore[arg-type]
+        return asks if handler is None else asks + self._wish(runner, handler(event))  # type: ignore[arg-type]
+
+    def _ask(self, order: Order) -> AskOrder:
+        """An unclear outcome is settled by asking."""
+        return AskOrder(order.account, order.instrument, order.cloid, order.generation)
 
     def _on_started(self, event: EngineStarted) -> Effects:
         self._is_running = True

@@ -1,13 +1,13 @@
 """Every error perpd raises, as one tree.
 
     PerpdError
-    |-- UsageError              the person at the keyboard can mend it: exit code 2, one line, no traceback
+    |-- UsageError              the person at the keyboard can mend it: exit code 2, no traceback
     |   |-- ConfigError         a config file: names the file, the key, and what was expected
     |   |-- StrategyError       a strategy could not be found, loaded or given its parameters
-    |   `-- DataError           a market-data file or tape is missing, malformed or does not hold what was asked of it
-    |-- ModelError              a value that cannot exist (a price off the grid, an unknown instrument): the caller's bug
+    |   `-- DataError           market data is missing, malformed, or lacks what was asked of it
+    |-- ModelError              a value that cannot exist (a price off the grid): the caller's bug
     |-- JournalError            a journal cannot be read or written
-    |-- ReplayDivergence        a recorded run came out differently: names the first effect that differs
+    |-- ReplayDivergence        a recorded run came out differently: names the first difference
     |-- TransportError          a link to a venue is closed, lost or overfull
     `-- VirtualTimeError        a run in virtual time would wait for the real world, or for ever
 

@@ -1,8 +1,8 @@
-"""A route is the way of one event type of one instrument: its last event, its state rule, its handlers.
+"""A route is the way of one event type of one instrument: last event, state rule, handlers.
 
-Routes are built at start. `Route.run(events)` consumes an iterator and returns at the first effects; `Engine.step(e)` is that
-route run on `(e,)`. There is no second core: a driver that wants speed hands over a long iterator. A shared empty tuple is
-returned when nothing happened.
+Routes are built at start. `Route.run(events)` consumes an iterator and returns at the first
+effects; `Engine.step(e)` is that route run on `(e,)`. There is no second core: a driver that wants
+speed hands over a long iterator. A shared empty tuple is returned when nothing happened.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from engine.model.effects import Effect
-from engine.model.events import Bar, BookDelta, BookSnapshot, Trade
+from engine.model.events import Bar, BookDelta, BookSnapshot, MarketEvent, Trade
 from engine.state.bars import BarBuilder
 from engine.state.books import Book
 from engine.state.market import Feed
@@ -72,7 +72,7 @@ class Route(Feed):
                 return effects
         return NOTHING
 
-    def wake(self, event: Any) -> Wishes:
+    def wake(self, event: MarketEvent) -> Wishes:
         """What every handler wishes at this event."""
         wishes: Wishes = []
         for owner, handler in self._handlers:

@@ -11,7 +11,7 @@ from strategies.api import Strategy
 
 
 class AccountSetup(msgspec.Struct, frozen=True):
-    """An account of this engine. `leverage` is by instrument id; what is not named gets the default."""
+    """An account of this engine. `leverage` is by instrument id; the rest gets the default."""
 
     name: str
     venue: str
@@ -29,7 +29,10 @@ class StrategySetup(msgspec.Struct, frozen=True):
 
 
 class EngineSetup(msgspec.Struct, frozen=True):
-    """Everything an engine is built from. `bars_from_trades` names (instrument, interval_ns) the venue sends no bars for."""
+    """Everything an engine is built from.
+
+    `bars_from_trades` names (instrument, interval_ns) that the venue sends no bars for.
+    """
 
     instruments: tuple[Instrument, ...]
     accounts: tuple[AccountSetup, ...]

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from backtests.exchange import SimulatedExchange
 from engine.core import Engine
 from engine.model.commands import Batch
-from engine.model.effects import Notify, SetTimer, Submit
+from engine.model.effects import AskOrder, Notify, SetTimer, Submit
 from engine.model.events import AccountEvent, TimerFired
 from engine.routes import Effects
 
@@ -78,9 +78,9 @@ class Session:
             self._watcher.sent(ts_ns, effects)
         for effect in effects:
             if isinstance(effect, Submit):
-                arrival_ns = max(self._latency.order_ns(ts_ns), self._command_ns)
-                self._command_ns = arrival_ns
-                self._put(arrival_ns, COMMAND, effect.batch)
+                self._put(self._order_arrival_ns(ts_ns), COMMAND, effect.batch)
+            elif isinstance(effect, AskOrder):
+                self._put(self._order_arrival_ns(ts_ns), COMMAND, effect)
             elif isinstance(effect, SetTimer):
                 self._put(max(ts_ns, effect.at_ns), TIMER, effect)
             elif isinstance(effect, Notify):
@@ -111,9 +111,12 @@ class Session:
         if effects:
             self.perform(effects, ts_ns)
 
-    def command(self, ts_ns: int, batch: Batch) -> None:
-        """Let a batch reach the exchange."""
-        self.exchange.on_batch(ts_ns, batch)
+    def command(self, ts_ns: int, what: Batch | AskOrder) -> None:
+        """Let a batch, or a question, reach the exchange."""
+        if isinstance(what, AskOrder):
+            self.exchange.on_ask(ts_ns, what)
+        else:
+            self.exchange.on_batch(ts_ns, what)
         if self.exchange.reports:
             self.collect()
 
@@ -135,6 +138,10 @@ class Session:
                 self.carry_out(due)
         return last_ns
 
-    def _put(self, ts_ns: int, rank: int, what: Batch | AccountEvent | SetTimer) -> None:
+    def _order_arrival_ns(self, ts_ns: int) -> int:
+        self._command_ns = max(self._latency.order_ns(ts_ns), self._command_ns)
+        return self._command_ns
+
+    def _put(self, ts_ns: int, rank: int, what: Batch | AskOrder | AccountEvent | SetTimer) -> None:
         self._asked += 1
         heappush(self.agenda, (ts_ns, rank, self._asked, what))

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from backtests.exchange import margin
+from backtests.exchange import margin, words
 from backtests.exchange.commands import Commands, position_of
 from backtests.exchange.conditions import Conditions
 from backtests.exchange.ledger import Account
@@ -25,6 +25,7 @@ from backtests.models.fees import FeeModel
 from backtests.models.queue import QueueRule, queue_rule
 from engine.errors import ModelError
 from engine.model.commands import Batch
+from engine.model.effects import AskOrder
 from engine.model.events import (
     AccountEvent,
     AssetContext,
@@ -145,6 +146,20 @@ class SimulatedExchange:
                 self._conditions.settle()
             if desk.triggers:
                 self._conditions.on_mark(desk)
+
+    def on_ask(self, ts_ns: int, ask: AskOrder) -> None:
+        """Say what became of an order, as of venue time `ts_ns`.
+
+        A live one is acknowledged again. Of one that is not live every fill was reported before, so
+        it is answered as canceled.
+        """
+        account = self._account(ask.account)
+        self._outbox.at(ts_ns)
+        order = account.orders.get(ask.cloid)
+        if order is not None and order.desk.id == ask.instrument:
+            self._outbox.accepted(order)
+        else:
+            self._outbox.gone(ask, words.UNKNOWN_OID)
 
     def transfer(self, ts_ns: int, account: str, amount_e8: int, kind: str) -> None:
         """Move money into (negative: out of) an account."""

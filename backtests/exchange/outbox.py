@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from backtests.exchange.orders import Order
 from engine.model.commands import CancelOrder, ModifyOrder
+from engine.model.effects import AskOrder
 from engine.model.events import (
     AccountEvent,
     CancelRejected,
@@ -62,6 +63,21 @@ class Outbox:
                 order.cloid,
                 order.generation,
                 order.oid,
+            )
+        )
+
+    def gone(self, ask: AskOrder, reason: str) -> None:
+        """The exchange holds no such order."""
+        self.reports.append(
+            OrderCanceled(
+                self.ts_ns,
+                self.local_ns(),
+                ask.account,
+                ask.instrument,
+                ask.cloid,
+                ask.generation,
+                0,
+                reason,
             )
         )
 

@@ -24,6 +24,7 @@ INVALID_LEVERAGE: Final = "Invalid leverage value"
 SWITCH_MODE: Final = "Cannot switch leverage type with open position."
 GONE: Final = "Order was never placed, already canceled, or filled."
 CANNOT_MODIFY: Final = "Cannot modify canceled or filled order"
+UNKNOWN_OID: Final = "unknownOid"
 
 # Ours: the venue's own words for these are not known.
 NO_CROSS: Final = "Cross margin is not allowed for this asset."

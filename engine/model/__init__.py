@@ -1,1 +1,4 @@
-"""The nouns of the house: units, instruments, events, intents, orders, commands, effects. Values only: no state, no I/O."""
+"""The nouns of the house: units, instruments, events, intents, orders, commands, effects.
+
+Values only: no state, no I/O.
+"""

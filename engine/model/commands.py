@@ -1,6 +1,7 @@
-"""What goes to a venue: integers on the instrument's grid, approved by the gate, batched by the planner.
+"""What goes to a venue: integers on the grid, approved by the gate, batched by the planner.
 
-Only `risk.gate` makes an `Approved` (a project rule kept by a test), and only an `Approved` can be put into a `Batch`.
+Only `risk.gate` makes an `Approved` (a project rule kept by a test), and only an `Approved` can be
+put into a `Batch`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from engine.model.units import Side, Tif, TriggerKind
 
 
 class RiskClass(IntEnum):
-    """How a command is judged. CANCEL is never refused; REDUCE by no operator limit; ADD gets every check."""
+    """How a command is judged.
+
+    CANCEL is never refused; REDUCE by no operator limit; ADD gets every check.
+    """
 
     CANCEL = 0
     REDUCE = 1
@@ -54,7 +58,7 @@ class CancelOrder(msgspec.Struct, frozen=True, gc=False, tag=True):
 
 
 class ModifyOrder(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """Replace generation `generation - 1` of an order by `generation`; `sz_lots` is the size that remains."""
+    """Replace generation `generation - 1` of an order by `generation`; `sz_lots` shall remain."""
 
     instrument: str
     cloid: str
@@ -87,7 +91,7 @@ class Approved(msgspec.Struct, frozen=True, gc=False):
 
 
 class Refused(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """An intent the gate or the planner turned down: which check, its limit, and what was measured."""
+    """An intent that gate or planner turned down: the check, its limit, and what it measured."""
 
     strategy: str
     instrument: str
@@ -100,7 +104,8 @@ class Refused(msgspec.Struct, frozen=True, gc=False, tag=True):
 class Batch(msgspec.Struct, frozen=True, gc=False):
     """Commands of one kind for one account, sent as one action.
 
-    `ip_weight` and `address_weight` are what the action costs of the venue's two budgets (protocol 6).
+    `ip_weight` and `address_weight` are what the action costs of the venue's two budgets (protocol
+    6).
     """
 
     account: str

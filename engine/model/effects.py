@@ -27,6 +27,15 @@ class Record(msgspec.Struct, frozen=True, gc=False, tag=True):
     refusal: Refused
 
 
+class AskOrder(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Ask the venue what became of an order whose outcome is unclear; the answer is an event."""
+
+    account: str
+    instrument: str
+    cloid: str
+    generation: int
+
+
 class Notify(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Tell a person."""
 
@@ -34,4 +43,4 @@ class Notify(msgspec.Struct, frozen=True, gc=False, tag=True):
     text: str
 
 
-Effect = Submit | SetTimer | Record | Notify
+Effect = Submit | SetTimer | Record | AskOrder | Notify

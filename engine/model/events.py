@@ -1,9 +1,10 @@
 """Everything that can happen, as frozen structs: the only input of `Engine.step`.
 
-Every event carries two times, int nanoseconds UTC: `ts_venue_ns` (when it happened at the venue) and `ts_local_ns` (when it
-reached us, which is the engine's *now*). Market events hold float64 prices and sizes; account events hold ticks, lots and 1e-8
-money, because positions and the ledger are built from them. `instrument` is an `Instrument.id`. Field order is part of the
-journal's format.
+Every event carries two times, int nanoseconds UTC: `ts_venue_ns` (when it happened at the venue)
+and `ts_local_ns` (when it reached us, which is the engine's *now*). Market events hold float64
+prices and sizes; account events hold ticks, lots and 1e-8 money, because positions and the ledger
+are built from them. `instrument` is an `Instrument.id`. Field order is part of the journal's
+format.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ class Quote(MarketEvent, frozen=True, gc=False, tag=True):
 class BookTop(MarketEvent, frozen=True, gc=False, tag=True):
     """The top of an order book after update number `seq`; deeper levels are read through the view.
 
-    Derived from `BookSnapshot` and `BookDelta`: what `on_book` receives. A missing side has price and size 0.
+    Derived from `BookSnapshot` and `BookDelta`: what `on_book` receives. A missing side has price
+    and size 0.
     """
 
     seq: int
@@ -84,7 +86,10 @@ class Trade(MarketEvent, frozen=True, gc=False, tag=True):
 
 
 class Bar(MarketEvent, frozen=True, gc=False, tag=True):
-    """A closed candle of `interval_ns`; `ts_venue_ns` is its close, the first instant after it. Volume in base units."""
+    """A closed candle of `interval_ns`, volume in base units.
+
+    `ts_venue_ns` is its close, the first instant after it.
+    """
 
     interval_ns: int
     open: float
@@ -95,7 +100,7 @@ class Bar(MarketEvent, frozen=True, gc=False, tag=True):
 
 
 class AssetContext(MarketEvent, frozen=True, gc=False, tag=True):
-    """The venue's mark and oracle price, the current hourly funding rate, and open interest in base units."""
+    """The venue's mark and oracle price, hourly funding rate, and open interest in base units."""
 
     mark_px: float
     oracle_px: float
@@ -110,7 +115,7 @@ class FundingRate(MarketEvent, frozen=True, gc=False, tag=True):
 
 
 class OpenInterestCaps(Event, frozen=True, gc=False, tag=True):
-    """The instruments of a venue that are at their open-interest cap now; replaces the earlier list."""
+    """The instruments of a venue now at their open-interest cap; replaces the earlier list."""
 
     venue: str
     instruments: tuple[str, ...]
@@ -147,7 +152,7 @@ class OrderEvent(AccountEvent, frozen=True, gc=False):
 
 
 class OrderAccepted(OrderEvent, frozen=True, gc=False, tag=True):
-    """The venue holds the order. A trigger order that waits has no `oid` yet on some venues: then 0."""
+    """The venue holds the order. A waiting trigger has no `oid` yet on some venues: then 0."""
 
     oid: int
 
@@ -159,14 +164,17 @@ class OrderRejected(OrderEvent, frozen=True, gc=False, tag=True):
 
 
 class OrderCanceled(OrderEvent, frozen=True, gc=False, tag=True):
-    """The order left the book without being (fully) filled; `reason` is the venue's status word."""
+    """The order left the book without being (fully) filled; `reason` is the venue's status word.
+
+    While a modify is in flight it says only that the earlier generation is gone.
+    """
 
     oid: int
     reason: str
 
 
 class CancelRejected(OrderEvent, frozen=True, gc=False, tag=True):
-    """A cancel was refused: the order may have been filled or canceled, so nothing is concluded from it."""
+    """A cancel was refused: the order may be filled or canceled; nothing is concluded from it."""
 
     reason: str
 
@@ -192,7 +200,12 @@ class OrderTriggered(OrderEvent, frozen=True, gc=False, tag=True):
 
 
 class OrderUnclear(OrderEvent, frozen=True, gc=False, tag=True):
-    """The outcome is not known (timeout, 5xx, unreadable answer): a state to be settled by asking."""
+    """The outcome is not known (timeout, 5xx, unreadable answer): to be settled by asking.
+
+    `generation` is the order's, or the one that a modify in flight would make. An unclear modify is
+    settled by `OrderReplaced` or `ModifyRejected` of that generation, or by `OrderAccepted` of the
+    one it found.
+    """
 
     detail: str
 
@@ -200,8 +213,9 @@ class OrderUnclear(OrderEvent, frozen=True, gc=False, tag=True):
 class OrderFilled(OrderEvent, frozen=True, gc=False, tag=True):
     """One fill of an order, in whole or in part; sufficient evidence that the order lived.
 
-    `fee_e8` positive is a cost. `px` and `sz` are `px_ticks` and `sz_lots` as floats, for strategies. An `is_liquidation`
-    fill or one with an unknown cloid belongs to the owner `external`.
+    `fee_e8` positive is a cost. `px` and `sz` are `px_ticks` and `sz_lots` as floats, for
+    strategies. An `is_liquidation` fill or one with an unknown cloid belongs to the owner
+    `external`.
     """
 
     oid: int
@@ -217,7 +231,7 @@ class OrderFilled(OrderEvent, frozen=True, gc=False, tag=True):
 
 
 class FundingPaid(AccountEvent, frozen=True, gc=False, tag=True):
-    """The account paid (positive) or received (negative) funding on a position of signed `sz_lots`."""
+    """The account paid (positive) or received (negative) funding on a position of `sz_lots`."""
 
     instrument: str
     amount_e8: int
@@ -240,7 +254,7 @@ class LeverageSet(AccountEvent, frozen=True, gc=False, tag=True):
     is_cross: bool
 
 
-# -- the connection, the clock and the operator ------------------------------------------------------
+# -- the connection, the clock and the operator ----------------------------------------------------
 
 
 class StreamPhase(StrEnum):
@@ -263,7 +277,7 @@ class StreamChanged(Event, frozen=True, gc=False, tag=True):
 
 
 class EngineStarted(Event, frozen=True, gc=False, tag=True):
-    """The first event of every run. `epoch` (64 random bits) makes this run's client order ids unique."""
+    """The run begins. `epoch` (64 random bits) makes this run's client order ids unique."""
 
     epoch: int
 

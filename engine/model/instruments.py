@@ -1,9 +1,10 @@
 """What can be traded, on which grid, and the one quantiser from a strategy's floats to that grid.
 
-Hyperliquid's rule (protocol 4): a price has at most 5 significant figures and at most `6 - szDecimals` decimals, integers are
-always allowed; a size is a multiple of 10^-szDecimals. A price is first read as the decimal of 15 significant digits that its
-float stands for, then moved to the grid towards the passive side for a maker and the aggressive side for an IOC. It is never
-moved past the asked side, and a price on the grid comes back unchanged.
+Hyperliquid's rule (protocol 4): a price has at most 5 significant figures and at most `6 -
+szDecimals` decimals, integers are always allowed; a size is a multiple of 10^-szDecimals. A price
+is first read as the decimal of 15 significant digits that its float stands for, then moved to the
+grid towards the passive side for a maker and the aggressive side for an IOC. It is never moved past
+the asked side, and a price on the grid comes back unchanged.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ class MarginTier(msgspec.Struct, frozen=True):
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     """One perpetual of one venue, as its metadata states it.
 
-    `id` is `venue:coin`, the key of every event, order and position (a builder dex's coin already carries its dex:
-    `hl:xyz:TSLA`). Tiers are ordered by lower bound, the first at zero.
+    `id` is `venue:coin`, the key of every event, order and position (a builder dex's coin already
+    carries its dex: `hl:xyz:TSLA`). Tiers are ordered by lower bound, the first at zero.
     """
 
     id: str
@@ -79,8 +80,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
 class Grid(msgspec.Struct, frozen=True, gc=False):
     """The integer grid of one instrument.
 
-    `px_scale` ticks make 1 of the quote, `sz_scale` lots make 1 of the base, and one tick times one lot is
-    `money_per_unit` in 1e-8 of the collateral.
+    `px_scale` ticks make 1 of the quote, `sz_scale` lots make 1 of the base, and one tick times one
+    lot is `money_per_unit` in 1e-8 of the collateral.
     """
 
     px_scale: int
@@ -112,7 +113,7 @@ class Grid(msgspec.Struct, frozen=True, gc=False):
         return _exact(sz, self.sz_scale, "size")
 
     def step_ticks(self, px_ticks: int) -> int:
-        """The distance between allowed prices around `px_ticks`: from significant figures, at most one whole unit."""
+        """The distance between allowed prices: by significant figures, at most one whole unit."""
         step, bound = 1, 10**self.significant_figures
         while px_ticks >= bound and step < self.px_scale:
             step *= 10

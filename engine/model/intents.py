@@ -1,7 +1,8 @@
-"""What a strategy may ask for. Floats as the strategy thinks of them; the gate puts them on the grid or refuses.
+"""What a strategy may ask for, in floats; the gate puts them on the grid or refuses.
 
-An intent that opens an order carries the client order id it will have (`Strategy.limit` and its sisters take it from the
-engine), so a strategy can name the order before the venue has seen it. `instrument` is an `Instrument.id`.
+An intent that opens an order carries the client order id it will have (`Strategy.limit` and its
+sisters take it from the engine), so a strategy can name the order before the venue has seen it.
+`instrument` is an `Instrument.id`.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ class Intent(msgspec.Struct, frozen=True, gc=False, tag_field="type"):
 class PlaceLimit(Intent, frozen=True, gc=False, tag=True):
     """A limit order: `Tif.ALO` only makes, `Tif.IOC` only takes, `Tif.GTC` may do both.
 
-    With `quote` set, the order is the strategy's wish for that quote: of several wishes for one quote in one step the
-    newest wins; a live order of that quote is moved (one modify) rather than doubled, and left alone when it already is
-    what is wished. The cloid is then used only if a new order opens.
+    With `quote` set, the order is the strategy's wish for that quote: of several wishes for one
+    quote in one step the newest wins; a live order of that quote is moved (one modify) rather than
+    doubled, and left alone when it already is what is wished. The cloid is then used only if a new
+    order opens.
     """
 
     cloid: str
@@ -45,7 +47,7 @@ class PlaceMarket(Intent, frozen=True, gc=False, tag=True):
 
 
 class PlaceTrigger(Intent, frozen=True, gc=False, tag=True):
-    """Rest until the mark price reaches `trigger_px`, then send a market order, or a limit one at `limit_px`."""
+    """Wait until the mark reaches `trigger_px`, then take, or rest at `limit_px` if given."""
 
     cloid: str
     side: Side
@@ -58,7 +60,10 @@ class PlaceTrigger(Intent, frozen=True, gc=False, tag=True):
 
 
 class PlaceBracket(Intent, frozen=True, gc=False, tag=True):
-    """An entry with its protection: both children wait for the entry's fill, and one cancels the other."""
+    """An entry with its protection: the children wait for its fill, and one cancels the other.
+
+    All of it goes out, or none. A child is never larger than the entry.
+    """
 
     entry: PlaceLimit | PlaceMarket
     stop_loss: PlaceTrigger | None = None
@@ -84,7 +89,7 @@ class CancelAll(Intent, frozen=True, gc=False, tag=True):
 
 
 class TargetPosition(Intent, frozen=True, gc=False, tag=True):
-    """Bring this strategy's position to `sz` (signed) by a market order for the difference, pending orders counted."""
+    """Bring this strategy's position to `sz` (signed) by a market order, pending orders counted."""
 
     cloid: str
     sz: float

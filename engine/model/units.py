@@ -1,8 +1,9 @@
 """Scaled integers: the one place that says what a unit is and how an amount is rounded.
 
-Prices are *ticks* (10^-px_decimals of the quote currency), sizes are *lots* (10^-sz_decimals of the base), money is in 1e-8
-of the account's collateral token (the suffix `_e8`), rates are in 1e-9 (the suffix `_ppb`). Floats appear in market data and
-in what a strategy reads and asks for; they become integers in `engine.model.instruments` and nowhere else.
+Prices are *ticks* (10^-px_decimals of the quote currency), sizes are *lots* (10^-sz_decimals of the
+base), money is in 1e-8 of the account's collateral token (the suffix `_e8`), rates are in 1e-9 (the
+suffix `_ppb`). Floats appear in market data and in what a strategy reads and asks for; they become
+integers in `engine.model.instruments` and nowhere else.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ NS_PER_HOUR: Final = 3600 * NS_PER_S
 
 
 class Side(IntEnum):
-    """The side of an order or a fill; also the aggressor of a trade. Its value is the sign it gives a position."""
+    """The side of an order, a fill or an aggressor; its value is the sign of the position made."""
 
     BUY = 1
     SELL = -1
@@ -48,13 +49,14 @@ def ceil_div(numerator: int, denominator: int) -> int:
 def fee_e8(notional_e8: int, rate_ppb: int) -> int:
     """A fee in 1e-8: positive is a cost, negative a rebate.
 
-    Rounding rule (ours; the venue documents none): up, so a cost is never understated and a rebate never overstated.
+    Rounding rule (ours; the venue documents none): up, so a cost is never understated and a rebate
+    never overstated.
     """
     return ceil_div(notional_e8 * rate_ppb, PPB)
 
 
 def funding_e8(notional_e8: int, rate_ppb: int) -> int:
-    """What a position of signed notional pays at a settlement: positive is paid, negative received (protocol 7.3).
+    """What a position of signed notional pays at a settlement; negative is received (protocol 7.3).
 
     Rounding rule (ours): up, so a payment is never understated and a receipt never overstated.
     """

@@ -1,7 +1,8 @@
-"""One account on one venue: cash, net positions, exposures, leverage, and the ledger that must close.
+"""One account on one venue: cash, positions, exposures, leverage, and a ledger that must close.
 
-Equity = start + transfers + realised - fees - funding + unrealised; every term is an integer in 1e-8. Each fill belongs to the
-strategy that caused it, or to `EXTERNAL`; the strategies' positions add up to the account's.
+Equity = start + transfers + realised - fees - funding + unrealised; every term is an integer in
+1e-8. Each fill belongs to the strategy that caused it, or to `EXTERNAL`; the strategies' positions
+add up to the account's.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ class Account:
         return True
 
     def equity_e8(self) -> int:
-        """Cash plus what the open positions have gained at the mark; nothing where there is none."""
+        """Cash plus what open positions have gained at the mark; nothing where there is no mark."""
         total = self.cash_e8
         for instrument, position in self.positions.items():
             if position.lots:
@@ -90,7 +91,7 @@ class Account:
         return total
 
     def margin_used_e8(self) -> int:
-        """Initial margin of positions at the mark and of resting orders at their limit price (protocol 7.1)."""
+        """Initial margin: positions at the mark, resting orders at their limit (protocol 7.1)."""
         total = 0
         for instrument, exposure in self.exposures.items():
             notional_e8 = exposure.reserved_e8

@@ -1,7 +1,8 @@
 """Bars built from trades, folded in integer ticks and lots.
 
-The rule, shared with the tape: a bar [k*i, (k+1)*i) of venue time closes at the first trade stamped at or after (k+1)*i; its
-`ts_venue_ns` is (k+1)*i and its `ts_local_ns` that trade's; an interval without a trade gives no bar.
+The rule, shared with the tape: a bar [k*i, (k+1)*i) of venue time closes at the first trade stamped
+at or after (k+1)*i; its `ts_venue_ns` is (k+1)*i and its `ts_local_ns` that trade's; an interval
+without a trade gives no bar.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """An order book as two dicts, price to size, and its best levels.
 
-The best is settled once after each whole update, never in the middle of one. A fast driver that feeds tops of book instead of
-changes attaches a depth source, and the levels are rebuilt only when somebody reads them.
+The best is settled once after each whole update, never in the middle of one. A fast driver that
+feeds tops of book instead of changes attaches a depth source, and the levels are rebuilt only when
+somebody reads them.
 """
 
 from __future__ import annotations

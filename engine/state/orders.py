@@ -198,7 +198,7 @@ class Orders:
 
     An order is known by (cloid, generation): it is found by its cloid, and an answer that names
     another generation than its present one is not about what rests now. `ended` collects the orders
-    that ended, for the driver to take away.
+    that ended, for the driver to take away; `unsettled` those to be asked about.
     """
 
     def __init__(self) -> None:
@@ -208,6 +208,7 @@ class Orders:
         self._finals: deque[str] = deque()
         self.anomalies: dict[tuple[str, str], int] = {}
         self.ended: list[Order] = []
+        self.unsettled: list[Order] = []
 
     def add(self, order: Order) -> None:
         """Take in an approved order: it counts from now on."""
@@ -245,6 +246,11 @@ class Orders:
         taken, self.ended = self.ended, []
         return taken
 
+    def take_unsettled(self) -> list[Order]:
+        """The orders whose outcome became unclear since the last call: the venue must be asked."""
+        taken, self.unsettled = self.unsettled, []
+        return taken
+
     def signal(self, order: Order, signal: Signal, ts_ns: int, reason: str = "") -> None:
         """Move an order along its life, and let it count for what it can still do.
 
@@ -263,6 +269,8 @@ class Orders:
             return
         if before >= FINAL_FROM:
             self._revive(order)
+        if after is _UNKNOWN and before is not _UNKNOWN:
+            self.unsettled.append(order)
         if signal is Signal.MODIFY_REJECT or (before is _UNKNOWN and after is not _UNKNOWN):
             # A refused modify never was; one of unknown outcome was settled by asking.
             order.forget_pending()

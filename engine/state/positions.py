@@ -1,7 +1,8 @@
 """Positions in integers: signed lots and what they cost.
 
-Average-cost accounting: an increase adds to the cost, a decrease realises its share of it. The share is rounded down and the rest
-stays in the position, so cash + value - cost is exact whatever the order of fills.
+Average-cost accounting: an increase adds to the cost, a decrease realises its share of it. The
+share is rounded down and the rest stays in the position, so cash + value - cost is exact whatever
+the order of fills.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from engine.model.units import MONEY_SCALE
 
 
 class Position:
-    """Signed lots, their cost, and what has been realised, paid in fees and paid in funding (1e-8, positive is paid)."""
+    """Signed lots, their cost, and what was realised, paid in fees and paid in funding (1e-8)."""
 
     __slots__ = (
         "cost_e8",
@@ -56,7 +57,7 @@ class Position:
         return realised_e8
 
     def unrealised_e8(self, mark_ticks2: int) -> int:
-        """Value at the mark less cost; `mark_ticks2` is twice the mark in ticks (so that a mid is exact)."""
+        """Value at the mark less cost; `mark_ticks2` is twice the mark, so that a mid is exact."""
         return self.lots * mark_ticks2 * self.money_per_unit // 2 - self.cost_e8
 
     @property

@@ -99,6 +99,17 @@ def test_the_book_is_put_in_step_with_the_answer(write: Write) -> None:
     } == got.findings()
 
 
+def test_a_difference_that_ends_at_the_answer_follows_it(write: Write) -> None:
+    text = answer(2, 10, [("10.0", "1")], [("11.0", "3")])
+    text += depth(3, (8, 10, 7), [("10.0", "1")], []) + depth(4, (11, 12, 10), [("9.5", "1")], [])
+    text += ticker(44, 4, "10.0", "11.0")
+
+    got = Imported(write("btcusdt.gz", text))
+
+    assert [[10, 10, 12]] == got.columns("book binance:BTCUSDT", "seq")
+    assert {} == got.findings()
+
+
 def test_differences_without_a_book_are_dropped(write: Write) -> None:
     text = depth(0, (1, 4, 0), [("9.0", "9")], []) + ticker(5, 0, "9.0", "9.5")
 

@@ -161,6 +161,15 @@ def test_bars_of_a_slice_are_those_of_its_own_trades(
     check(kept_trades.slice(min(start, stop), max(start, stop)), interval_ns)
 
 
+def test_bars_of_slices_that_begin_or_end_at_a_closing_row(kept_trades: Stream) -> None:
+    _, closing_rows = bars_from_trades(kept_trades, 50)
+    first, second, *_, last = closing_rows.tolist()
+
+    for start in (first - 1, first, first + 1, second):
+        for stop in (second, second + 1, last, last + 1):
+            check(kept_trades.slice(start, stop), 50)
+
+
 @pytest.fixture(scope="module")
 def kept_trades(tmp_path_factory: pytest.TempPathFactory) -> Stream:
     path = tmp_path_factory.mktemp("tapes") / "a.tape"
