@@ -139,9 +139,10 @@ class SimulatedExchange:
         account = self._account(batch.account)
         matcher = self._matcher
         self._outbox.at(ts_ns)
+        desks, rules = self._desks, self._commands
         for command in batch.commands:
-            desk = self._desk(command.instrument)
-            self._commands[type(command)](account, desk, command)
+            desk = desks.get(command.instrument) or self._desk(command.instrument)
+            rules[type(command)](account, desk, command)
             if matcher.ended or matcher.reduced:
                 self._conditions.settle()
             if desk.triggers:

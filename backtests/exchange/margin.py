@@ -38,8 +38,10 @@ def free_e8(account: Account) -> int:
     for position in account.positions.values():
         if position.lots:
             free += position.unrealised_e8() - initial_e8(position)
-        elif position.resting_buy_lots or position.resting_sell_lots:
-            free -= initial_e8(position)
+        else:
+            resting_e8 = position.resting_buy_e8 + position.resting_sell_e8
+            if resting_e8:
+                free -= ceil_div(resting_e8, position.leverage)
     return free
 
 

@@ -68,9 +68,10 @@ def _form(order: Order) -> str:  # noqa: PLR0911 - one return for each reason
     market = desk.market
     if not market.prices.is_allowed(px_ticks):
         return words.TICK
-    reason = _protective_form(order)
-    if reason:
-        return reason
+    if order.trigger is not None or order.parent:
+        reason = _protective_form(order)
+        if reason:
+            return reason
     mark_ticks2 = market.mark_ticks2()
     if mark_ticks2 and not mark_ticks2 <= 10 * px_ticks <= 9 * mark_ticks2:
         return words.FAR_PRICE
@@ -88,8 +89,6 @@ def _protective_form(order: Order) -> str:
         is_stop = trigger.kind is TriggerKind.STOP_LOSS
         if is_stop and (order.px_ticks - trigger.px_ticks) * order.side < 0:
             return words.INVALID_TRIGGER
-    elif not order.parent:
-        return ""
     return "" if order.reduce_only else words.UNPROTECTIVE
 
 

@@ -18,7 +18,7 @@ from backtests.importers.detect import PARSERS, FileKind, kind_of
 from backtests.importers.precision import Stated, instrument_of
 from backtests.importers.raw import Options, Raw, Source
 from backtests.importers.reading import sha256
-from backtests.tape.header import Finding, Provenance
+from backtests.tape.header import CHECKSUM_NAME, HEADER_NAME, Finding, Provenance
 from backtests.tape.stream import Stream
 from backtests.tape.tape import Tape
 from backtests.tape.writing import write_tape
@@ -103,7 +103,7 @@ def _files(
         if path.is_file():
             files[path] = kind or kind_of(Source(str(path), path.name))
         elif path.is_dir():
-            for inside in sorted(p for p in path.rglob("*") if p.name.endswith(SUFFIXES)):
+            for inside in sorted(filter(_is_wanted, path.rglob("*"))):
                 try:
                     files[inside] = kind or kind_of(Source(str(inside), inside.name))
                 except DataError:
@@ -114,6 +114,12 @@ def _files(
     if not files:
         raise DataError(f"no files to import, expected names ending in {', '.join(SUFFIXES)}")
     return files
+
+
+def _is_wanted(path: Path) -> bool:
+    """Whether a file in a folder is looked at: by its suffix, and not as the header of a tape."""
+    is_header = path.name == HEADER_NAME and path.with_name(CHECKSUM_NAME).exists()
+    return path.name.endswith(SUFFIXES) and path.is_file() and not is_header
 
 
 def _set_clocks(raws: Sequence[Raw]) -> list[Finding]:

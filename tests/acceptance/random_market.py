@@ -178,10 +178,10 @@ def funding_stream(rng: np.random.Generator, where: Instrument, n: int) -> Strea
 
 
 def random_tape(seed: int) -> Tape:
-    """A tape of one or two instruments, some of every kind of stream; every 40th has long runs."""
+    """A tape of one or two instruments, some of every kind of stream; every 80th has long runs."""
     rng = np.random.default_rng(seed)
-    is_long = seed % 40 == 0
-    n = 1_400 if is_long else int(rng.integers(20, 120))
+    is_long = seed % 80 == 0
+    n = 1_400 if is_long else int(rng.integers(12, 70))
     run = 1_100 if is_long else 0
     streams: list[Stream] = []
     for coin in ("AAA", "BBB")[: int(rng.integers(1, 3))]:

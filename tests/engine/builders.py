@@ -4,6 +4,8 @@ The instrument is BTC on a venue "hl": prices of 3 decimals, sizes of 3, so that
 100,000 ticks and a size of 1 is 1,000 lots.
 """
 
+# ruff: noqa: ANN401, PLR0913 - a builder passes on whatever a test wants to set
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -16,19 +18,24 @@ from engine.model.effects import Effect, Record, Submit
 from engine.model.events import (
     AccountOpened,
     AssetContext,
+    Bar,
+    BookTop,
     CancelRejected,
     EngineStarted,
     Event,
+    FundingRate,
     Halted,
     ModifyRejected,
     OrderAccepted,
     OrderCanceled,
+    OrderEvent,
     OrderFilled,
     OrderRejected,
     OrderReplaced,
     OrderUnclear,
     Quote,
     TimerFired,
+    Trade,
 )
 from engine.model.instruments import Instrument, MarginTier, hyperliquid_instrument
 from engine.model.intents import AnyIntent, PlaceLimit
@@ -102,28 +109,28 @@ class Scripted(Strategy):
     def on_start(self) -> Intents:
         return self._hear("on_start", self.view.now_ns)
 
-    def on_book(self, top: Any) -> Intents:
+    def on_book(self, top: BookTop) -> Intents:
         return self._hear("on_book", top)
 
-    def on_quote(self, quote: Any) -> Intents:
+    def on_quote(self, quote: Quote) -> Intents:
         return self._hear("on_quote", quote)
 
-    def on_trade(self, trade: Any) -> Intents:
+    def on_trade(self, trade: Trade) -> Intents:
         return self._hear("on_trade", trade)
 
-    def on_bar(self, bar: Any) -> Intents:
+    def on_bar(self, bar: Bar) -> Intents:
         return self._hear("on_bar", bar)
 
-    def on_funding(self, funding: Any) -> Intents:
+    def on_funding(self, funding: FundingRate) -> Intents:
         return self._hear("on_funding", funding)
 
     def on_timer(self, name: str) -> Intents:
         return self._hear("on_timer", name)
 
-    def on_order(self, event: Any) -> Intents:
+    def on_order(self, event: OrderEvent) -> Intents:
         return self._hear("on_order", event)
 
-    def on_fill(self, fill: Any) -> Intents:
+    def on_fill(self, fill: OrderFilled) -> Intents:
         return self._hear("on_fill", fill)
 
     def on_stop(self) -> Intents:
@@ -145,7 +152,7 @@ def engine_with(
     on_stop: str = "keep_protection",
     bars_from_trades: frozenset[tuple[str, int]] = frozenset(),
 ) -> Engine:
-    """An engine, not yet started; its strategies are named one, two, three, and trade everything."""
+    """An engine, not yet started; its strategies are one, two, three, and trade everything."""
     markets = tuple(instruments) or (instrument(),)
     words = tuple(names) or ("one", "two", "three")
     return Engine(
@@ -164,7 +171,7 @@ def engine_with(
 
 
 class House:
-    """A running engine, its clock, and a venue's words. Every word returns the effects of its step."""
+    """A running engine, its clock, and a venue's words, each returning the effects of its step."""
 
     def __init__(
         self, *strategies: Scripted, balance: float = 1_000_000.0, start: bool = True, **how: Any
@@ -280,8 +287,8 @@ class House:
             px,
             sz,
             fee_e8,
-            True,
-            is_liquidation,
+            is_maker=True,
+            is_liquidation=is_liquidation,
         )
 
     # what there is

@@ -381,6 +381,19 @@ def test_a_child_may_be_a_plain_limit_and_its_fill_cancels_the_sibling() -> None
     ] == scene.trade(10101, 6, BUY)
 
 
+def test_a_limit_child_asks_for_no_more_than_there_is_to_close() -> None:
+    scene = short(4)
+
+    assert [
+        "t accepted",
+        "t -6 at 9990 taker",
+        "t canceled: reduceOnlyCanceled",
+    ] == scene.send(
+        scene.order("e", BUY, 10010, 10),
+        scene.order("t", SELL, 9990, 10, reduce_only=True, parent="e"),
+    )[2:]
+
+
 def test_a_child_that_can_close_nothing_when_its_parent_is_filled_is_canceled() -> None:
     """The entry only reduced an opposite position."""
     scene = short(20)

@@ -180,6 +180,15 @@ def test_leverage_is_not_lowered_below_what_the_margin_allows() -> None:
     assert ["leverage 9 cross"] == scene.leverage(9)
 
 
+def test_leverage_may_be_raised_when_the_margin_is_short() -> None:
+    scene = at(1000, 10)
+    scene.place("a", BUY, 11000, 80, IOC)
+    scene.mark(10200)
+    assert scene.exchange.free_margin_e8("main") < 0
+
+    assert ["leverage 20 cross"] == scene.leverage(20)
+
+
 def test_leverage_is_limited_by_the_tier_of_the_position_held() -> None:
     tiers = (MarginTier(0, 50), MarginTier(1000 * DOLLAR_E8, 10))
     scene = Scene(instrument=msgspec.structs.replace(COIN, margin_tiers=tiers), leverage=10)

@@ -10,7 +10,7 @@ import pytest
 from engine.model.commands import Batch, ModifyOrder
 from engine.model.events import OrderReplaced
 from engine.model.units import Side, Tif
-from tests.backtests.exchange.scene import BUY, SELL, Scene
+from tests.backtests.exchange.scene import BUY, DOLLAR_E8, SELL, Scene
 
 GTC, IOC, ALO = Tif.GTC, Tif.IOC, Tif.ALO
 CANNOT = "Cannot modify canceled or filled order"
@@ -54,6 +54,18 @@ def test_a_shrunk_order_keeps_what_stands_ahead_and_is_filled_by_no_more_than_it
 
     assert [(9990, 5)] == scene.ahead()
     assert ["a +2 at 9990 maker"] == scene.trade(9990, 50, SELL)
+
+
+def test_a_shrunk_order_gives_its_margin_back() -> None:
+    scene = Scene(balance=1000, leverage=1)
+    scene.place("a", BUY, 10000, 4)
+    scene.modify("a", BUY, 10000, 1)
+
+    assert 900 * DOLLAR_E8 == scene.exchange.free_margin_e8("main")
+
+    scene.cancel("a")
+
+    assert 1000 * DOLLAR_E8 == scene.exchange.free_margin_e8("main")
 
 
 def test_a_moved_order_stands_behind_what_is_displayed_at_its_new_price() -> None:

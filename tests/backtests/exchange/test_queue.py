@@ -343,9 +343,9 @@ def test_the_watch_names_the_nearest_triggers() -> None:
     scene.mark(10000)
     scene.book([(9990, 4)], [(10010, 9)])
     scene.place("entry", BUY, 10010, 9)
-    for cloid, px in (("a", 9900), ("b", 9950)):
+    for cloid, px in (("a", 9900), ("b", 9950), ("e", 9925)):
         scene.send(scene.stop(cloid, SELL, px, 2))
-    for cloid, px in (("c", 10100), ("d", 10050)):
+    for cloid, px in (("c", 10100), ("d", 10050), ("f", 10075)):
         scene.send(scene.profit(cloid, SELL, px, 2))
     watch = scene.exchange.watch(scene.id)
 

@@ -85,17 +85,27 @@ def test_a_file_of_no_known_kind_is_an_error(write: Write, text: str) -> None:
         import_files([write("a.csv", text)], "out.tape")
 
 
-def test_files_in_a_folder_that_are_of_no_known_kind_are_passed_over(write: Write) -> None:
+def test_files_in_a_folder_that_are_of_no_known_kind_are_passed_over(
+    write: Write, tmp_path: Path
+) -> None:
     folder = write("trades_BTC.csv", trades(("1.5", "1"))).parent
     write("notes.csv", "a,b\n")
     write("README.md", "not even looked at")
 
-    got = Imported(folder / "..", folder)
+    report = import_files([folder], tmp_path / "out.tape")
 
-    assert ["trade hl:BTC"] == [stream.label for stream in got.tape.streams]
-    assert {"unknown file": 1} == {
-        check: n for check, n in got.findings().items() if check == "unknown file"
-    }
+    assert (("trade hl:BTC", 1),) == report.streams
+    assert ["notes.csv"] == [f.where for f in report.findings if f.check == "unknown file"]
+
+
+def test_a_tape_made_in_the_folder_of_its_files_is_not_read_as_one_of_them(write: Write) -> None:
+    folder = write("BTC_1h_funding.csv", FUNDING).parent
+    import_files([folder], folder / "out.tape")
+
+    again = import_files([folder], folder / "out.tape", overwrite=True)
+
+    assert ["BTC_1h_funding.csv"] == [source.name for source in again.provenance]
+    assert not [f for f in again.findings if f.check == "unknown file"]
 
 
 @pytest.mark.parametrize(
