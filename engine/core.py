@@ -315,7 +315,7 @@ class Engine:
 
     def _ask(self, order: Order) -> AskOrder:
         """An unclear outcome is settled by asking."""
-        return AskOrder(order.account, order.instrument, order.cloid, order.generation)
+        return AskOrder(order.account, order.instrument, order.cloid, order.newest_generation)
 
     def _on_started(self, event: EngineStarted) -> Effects:
         self._is_running = True

@@ -28,7 +28,11 @@ class Record(msgspec.Struct, frozen=True, gc=False, tag=True):
 
 
 class AskOrder(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """Ask the venue what became of an order whose outcome is unclear; the answer is an event."""
+    """Ask the venue what became of an order whose outcome is unclear; the answer is an event.
+
+    `generation` is the newest that may live. `OrderAccepted` names the one that was found, and
+    `OrderCanceled` of this one says that none is left.
+    """
 
     account: str
     instrument: str

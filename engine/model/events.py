@@ -203,8 +203,8 @@ class OrderUnclear(OrderEvent, frozen=True, gc=False, tag=True):
     """The outcome is not known (timeout, 5xx, unreadable answer): to be settled by asking.
 
     `generation` is the order's, or the one that a modify in flight would make. An unclear modify is
-    settled by `OrderReplaced` or `ModifyRejected` of that generation, or by `OrderAccepted` of the
-    one it found.
+    settled by `OrderReplaced` or `ModifyRejected`, by `OrderAccepted` of the generation that was
+    found, or by `OrderCanceled` of the one it would have made.
     """
 
     detail: str

@@ -144,6 +144,11 @@ class Order:
         return self.sz_lots - self.filled_lots
 
     @property
+    def newest_generation(self) -> int:
+        """The newest generation that may live: one more than the present while a modify is out."""
+        return self.generation + (self.pending_sz_lots > 0)
+
+    @property
     def is_live(self) -> bool:
         """Whether the order may still do something: anything but a final state."""
         return self.state < FINAL_FROM

@@ -181,7 +181,7 @@ def random_tape(seed: int) -> Tape:
     """A tape of one or two instruments, some of every kind of stream; every 80th has long runs."""
     rng = np.random.default_rng(seed)
     is_long = seed % 80 == 0
-    n = 1_400 if is_long else int(rng.integers(12, 70))
+    n = 1_400 if is_long else int(rng.integers(12, 80))
     run = 1_100 if is_long else 0
     streams: list[Stream] = []
     for coin in ("AAA", "BBB")[: int(rng.integers(1, 3))]:
@@ -233,10 +233,10 @@ class Restless(Strategy):
         self.mine: list[tuple[str, str]] = []
         return None
 
-    def _act(self, event: object) -> Intents:
+    def _act(self, event: object, share: float = 1.0) -> Intents:
         self.saw.append(f"{self.view.now_ns} {event!r}")
         draw = self.random
-        if draw.random() > self.params.rate:
+        if draw.random() > self.params.rate * share:
             return None
         wishes: list[AnyIntent] = []
         for _ in range(draw.choice([1, 1, 2, 3])):
@@ -307,8 +307,8 @@ class Restless(Strategy):
         return self._act(name)
 
     def on_order(self, event: OrderEvent) -> Intents:
-        """Act."""
-        return self._act(event)
+        """Act now and then: an answer to every answer would never end."""
+        return self._act(event, 0.2)
 
     def on_fill(self, fill: OrderFilled) -> Intents:
         """Act."""

@@ -15,7 +15,7 @@ from engine.model.events import (
     StreamChanged,
     StreamPhase,
 )
-from engine.model.units import MONEY_SCALE, NS_PER_MS
+from engine.model.units import MONEY_SCALE, NS_PER_MS, Side
 from risk.checks import ADD_CHECKS
 from risk.limits import Limits
 from tests.engine.builders import (
@@ -170,7 +170,7 @@ def test_every_check_has_its_case() -> None:
     ],
 )
 def test_an_order_exactly_at_its_limit_passes(
-    case: Callable[[], tuple[House, float, float]], side: Any
+    case: Callable[[], tuple[House, float, float]], side: Side
 ) -> None:
     """A limit of 0 is no limit."""
     house, px, sz = case()
@@ -234,7 +234,7 @@ def test_a_cap_is_of_one_venue_and_the_newest_list_counts() -> None:
 # -- worst cases -----------------------------------------------------------------------------------
 
 
-def room_for(house: House, side: Any) -> float:
+def room_for(house: House, side: Side) -> float:
     """The largest order that the limit of 1,000 on the position still lets through, in base."""
     for lots in range(10_000, 0, -1_000):
         intent = house.limit(side, 100.0, lots / 1000)
@@ -321,9 +321,17 @@ def test_orders_of_one_step_see_each_other() -> None:
 def test_what_ended_no_longer_counts() -> None:
     house = limited_house()
     house.canceled(house.rest(BUY, 100.0, 4.0))
+    sent = house.limit(BUY, 100.0, 4.0)
+    house.ask(sent)
+    house.reject(sent.cloid)
+
+    assert 10.0 == room_for(house, BUY)
+
+
+def test_a_reject_of_an_order_that_was_accepted_is_a_contradiction_and_still_counts() -> None:
+    house = limited_house()
     house.reject(house.rest(BUY, 100.0, 4.0))
 
-    # A rejected order that had been accepted is a contradiction, and counts until it is settled.
     assert 6.0 == room_for(house, BUY)
 
 

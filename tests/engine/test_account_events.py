@@ -1,0 +1,435 @@
+"""What the venue's answers do to orders, in whatever order they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from engine.account_events import REASONS_MAX
+from engine.model.effects import AskOrder
+from engine.model.events import FundingPaid, OrderFilled, OrderTriggered
+from tests.engine.builders import BTC, BUY, MAIN, SELL, House, Scripted, live_house, only_command
+
+CLOID_UNKNOWN = "0xmanual"
+
+
+def sent(house: House, px: float = 99.0, sz: float = 1.0) -> str:
+    """An order that the venue has not answered yet; its cloid."""
+    intent = house.limit(BUY, px, sz)
+    only_command(house.ask(intent))
+    return intent.cloid
+
+
+def moving(house: House, px: float = 98.0, sz: float = 1.0) -> str:
+    """An order of 1 at 99 with a modify in flight; its cloid."""
+    cloid = house.rest(BUY, 99.0, 1.0)
+    only_command(house.ask(house.strategies[0].modify(BTC, cloid, px, sz)))
+    return cloid
+
+
+def state(house: House, cloid: str) -> str:
+    return house.order(cloid).state.name
+
+
+def strays(house: House) -> dict[str, int]:
+    return house.engine.account_book.strays
+
+
+def asked(cloid: str, generation: int = 0) -> tuple[AskOrder]:
+    return (AskOrder(MAIN, BTC, cloid, generation),)
+
+
+# -- one answer ------------------------------------------------------------------------------------
+
+
+ANSWERS: list[tuple[Callable[[House, str], object], str]] = [
+    (lambda house, cloid: house.accept(cloid), "OPEN"),
+    (lambda house, cloid: house.reject(cloid), "REJECTED"),
+    (lambda house, cloid: house.canceled(cloid), "CANCELED"),
+    (lambda house, cloid: house.fill(cloid, 99.0, 0.5), "OPEN"),
+    (lambda house, cloid: house.fill(cloid, 99.0, 1.0), "FILLED"),
+    (lambda house, cloid: house.unclear(cloid), "UNKNOWN"),
+    (lambda house, cloid: house.cancel_rejected(cloid), "UNKNOWN"),
+]
+
+
+@pytest.mark.parametrize(("answer", "expected"), ANSWERS)
+def test_the_first_answer_settles_an_order_in_flight(
+    answer: Callable[[House, str], object], expected: str
+) -> None:
+    house = live_house()
+    cloid = sent(house)
+    answer(house, cloid)
+
+    assert expected == state(house, cloid)
+    assert {} == strays(house)
+
+
+def test_a_protective_order_waits_and_is_open_when_it_triggers() -> None:
+    house = live_house()
+    house.hold(1.0)
+    stop = house.strategies[0].stop_loss(BTC, SELL, 1.0, 90.0)
+    house.ask(stop)
+    house.accept(stop.cloid, oid=0)
+    waiting = state(house, stop.cloid)
+    house.step(OrderTriggered, MAIN, BTC, stop.cloid, 0, 77)
+
+    assert ("WAITING", "OPEN") == (waiting, state(house, stop.cloid))
+
+
+def test_the_venues_id_and_its_reason_are_kept() -> None:
+    house = live_house()
+    accepted, rejected = sent(house), sent(house)
+    house.accept(accepted, oid=77)
+    house.accept(accepted, oid=0)
+    house.reject(rejected, "too far")
+
+    assert (77, "too far") == (house.order(accepted).oid, house.order(rejected).reason)
+    assert {("one", "too far"): 1} == house.engine.account_book.rejects
+
+
+def test_reasons_that_differ_every_time_do_not_fill_the_memory() -> None:
+    """A venue writes prices into its reasons."""
+    house = live_house()
+    for number in range(REASONS_MAX + 5):
+        house.reject(sent(house), f"bbo was {number}")
+    rejects = house.engine.account_book.rejects
+
+    assert REASONS_MAX + 1 == len(rejects)
+    assert 5 == rejects["one", "other"]
+
+
+# -- unclear outcomes ------------------------------------------------------------------------------
+
+
+def test_an_unclear_outcome_is_asked_about_and_ends_nothing() -> None:
+    house = live_house()
+    cloid = sent(house)
+
+    assert asked(cloid) == house.unclear(cloid)
+    assert "UNKNOWN" == state(house, cloid)
+    assert 1000 == house.account.exposure(BTC).buy_lots
+    assert () == house.unclear(cloid)
+
+
+@pytest.mark.parametrize(("answer", "expected"), ANSWERS[:5])
+def test_asking_settles_it(answer: Callable[[House, str], object], expected: str) -> None:
+    house = live_house()
+    cloid = sent(house)
+    house.unclear(cloid)
+    answer(house, cloid)
+
+    assert expected == state(house, cloid)
+
+
+def test_a_refused_cancel_concludes_nothing_and_asks() -> None:
+    house = live_house()
+    cloid = house.rest(BUY, 99.0, 1.0)
+    house.ask(house.strategies[0].cancel(BTC, cloid))
+
+    assert asked(cloid) == house.cancel_rejected(cloid)
+    assert "UNKNOWN" == state(house, cloid)
+
+
+def test_a_refused_cancel_of_an_order_that_ended_is_no_contradiction() -> None:
+    house = live_house()
+    cloid = house.rest(BUY, 99.0, 1.0)
+    house.ask(house.strategies[0].cancel(BTC, cloid))
+    house.fill(cloid, 99.0, 1.0)
+
+    assert () == house.cancel_rejected(cloid)
+    assert "FILLED" == state(house, cloid)
+    assert {} == house.engine.orders.anomalies
+
+
+# -- modifies --------------------------------------------------------------------------------------
+
+
+def test_a_modify_that_went_through_is_a_new_generation() -> None:
+    house = live_house()
+    cloid = moving(house, px=98.0, sz=3.0)
+    house.replaced(cloid, 98_000, 3000, oid=55)
+    order = house.order(cloid)
+
+    assert ("OPEN", 1, 55) == (order.state.name, order.generation, order.oid)
+    assert (98.0, 3.0, 3000) == (order.px, order.sz, house.account.exposure(BTC).buy_lots)
+
+
+def test_answers_about_an_earlier_generation_move_nothing() -> None:
+    house = live_house()
+    cloid = moving(house)
+    house.replaced(cloid, 98_000, 1000)
+    house.canceled(cloid, generation=0)
+    house.reject(cloid)
+    house.unclear(cloid, generation=0)
+    house.modify_rejected(cloid, generation=1)
+    house.accept(cloid, generation=0)
+
+    assert "OPEN" == state(house, cloid)
+    assert {
+        "OrderCanceled": 1,
+        "OrderRejected": 1,
+        "OrderUnclear": 1,
+        "ModifyRejected": 1,
+        "OrderAccepted": 1,
+    } == strays(house)
+
+
+def test_answers_about_a_generation_nobody_asked_for_are_strays() -> None:
+    house = live_house()
+    cloid = house.rest(BUY, 99.0, 1.0)
+    house.canceled(cloid, generation=1)
+    house.replaced(cloid, 98_000, 1000, generation=2)
+    house.unclear(cloid, generation=1)
+
+    assert "OPEN" == state(house, cloid)
+    assert {"OrderCanceled": 1, "OrderReplaced": 1, "OrderUnclear": 1} == strays(house)
+
+
+def test_answers_about_orders_nobody_here_sent_are_strays() -> None:
+    house = live_house()
+    for answer, _ in ANSWERS[:3]:
+        answer(house, CLOID_UNKNOWN)
+    house.replaced(CLOID_UNKNOWN, 1, 1)
+    house.modify_rejected(CLOID_UNKNOWN)
+    house.cancel_rejected(CLOID_UNKNOWN)
+
+    assert 6 == sum(strays(house).values())
+
+
+def test_a_fill_of_the_new_generation_proves_the_modify_and_its_report_comes_late() -> None:
+    """The fill stream is often faster than the answer to the modify."""
+    house = live_house()
+    cloid = moving(house, px=98.0, sz=3.0)
+    house.fill(cloid, 98.0, 1.0, generation=1)
+    early = (state(house, cloid), house.account.exposure(BTC).buy_lots)
+    house.replaced(cloid, 98_000, 3000, oid=55)
+    late = (state(house, cloid), house.account.exposure(BTC).buy_lots)
+    house.fill(cloid, 98.0, 2.0)
+
+    assert ("OPEN", 2000) == early == late
+    assert 55 == house.order(cloid).oid
+    assert "FILLED" == state(house, cloid)
+    assert {} == strays(house)
+
+
+def test_a_fill_of_the_new_generation_as_large_as_the_old_order_does_not_end_it() -> None:
+    house = live_house()
+    cloid = moving(house, sz=3.0)
+    house.fill(cloid, 98.0, 1.0, generation=1)
+
+    assert "OPEN" == state(house, cloid)
+    assert 2000 == house.account.exposure(BTC).buy_lots
+
+
+def test_a_late_fill_of_the_old_generation_leaves_the_new_one_whole() -> None:
+    house = live_house()
+    cloid = moving(house, sz=1.0)
+    house.replaced(cloid, 98_000, 1000)
+    house.fill(cloid, 99.0, 1.0, generation=0)
+
+    assert ("OPEN", 1000) == (state(house, cloid), house.account.exposure(BTC).buy_lots)
+    assert 1000 == house.own()
+
+
+def test_the_old_generations_cancel_does_not_end_an_order_that_is_being_moved() -> None:
+    """A venue that moves by cancel and replace may say both."""
+    house = live_house()
+    cloid = moving(house, sz=3.0)
+    house.canceled(cloid, generation=0)
+    between = (state(house, cloid), house.account.exposure(BTC).buy_lots)
+    house.replaced(cloid, 98_000, 3000)
+
+    assert ("MODIFYING", 3000) == between
+    assert ("OPEN", 3000) == (state(house, cloid), house.account.exposure(BTC).buy_lots)
+
+
+def test_an_order_canceled_while_a_modify_fails_is_gone() -> None:
+    house = live_house()
+    cloid = moving(house)
+    house.canceled(cloid, generation=0)
+    house.modify_rejected(cloid)
+
+    assert "CANCELED" == state(house, cloid)
+    assert 0 == house.account.exposure(BTC).buy_lots
+
+
+def test_the_new_generations_cancel_ends_the_order_before_its_report() -> None:
+    house = live_house()
+    cloid = moving(house)
+    house.canceled(cloid, generation=1)
+    house.replaced(cloid, 98_000, 1000)
+
+    assert "CANCELED" == state(house, cloid)
+    assert 0 == house.account.exposure(BTC).buy_lots
+
+
+def test_a_refused_modify_says_nothing_of_the_old_order_so_the_venue_is_asked() -> None:
+    house = live_house()
+    cloid = moving(house, sz=3.0)
+    effects = house.modify_rejected(cloid)
+    unknown = (state(house, cloid), house.account.exposure(BTC).buy_lots)
+    house.accept(cloid)
+
+    assert asked(cloid) == effects
+    assert ("UNKNOWN", 1000) == unknown
+    assert ("OPEN", 1000) == (state(house, cloid), house.account.exposure(BTC).buy_lots)
+
+
+@pytest.mark.parametrize("generation", [0, 1])
+def test_an_unclear_modify_counts_at_its_worst_until_it_is_settled(generation: int) -> None:
+    """Whether the timeout names the generation that rests or the one that was asked for."""
+    house = live_house()
+    cloid = moving(house, sz=3.0)
+
+    assert asked(cloid, generation=1) == house.unclear(cloid, generation)
+    assert "UNKNOWN" == state(house, cloid)
+    assert 3000 == house.account.exposure(BTC).buy_lots
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected", "lots"),
+    [
+        (lambda house, cloid: house.accept(cloid, generation=0), "OPEN", 1000),
+        (lambda house, cloid: house.accept(cloid, generation=1), "OPEN", 3000),
+        (lambda house, cloid: house.replaced(cloid, 98_000, 3000), "OPEN", 3000),
+        (lambda house, cloid: house.canceled(cloid, generation=1), "CANCELED", 0),
+        (lambda house, cloid: house.canceled(cloid, generation=0), "UNKNOWN", 3000),
+        (lambda house, cloid: house.fill(cloid, 99.0, 0.5, generation=0), "UNKNOWN", 3000),
+        (lambda house, cloid: house.fill(cloid, 98.0, 0.5, generation=1), "OPEN", 2500),
+        (lambda house, cloid: house.modify_rejected(cloid), "UNKNOWN", 1000),
+    ],
+)
+def test_what_settles_an_unclear_modify(
+    answer: Callable[[House, str], object], expected: str, lots: int
+) -> None:
+    house = live_house()
+    cloid = moving(house, sz=3.0)
+    house.unclear(cloid, generation=1)
+    answer(house, cloid)
+
+    assert (expected, lots) == (state(house, cloid), house.account.exposure(BTC).buy_lots)
+
+
+def test_a_refused_cancel_of_a_generation_that_was_replaced_meanwhile_still_asks() -> None:
+    """Else the order would be taken as on its way out for ever, and never be canceled again."""
+    house = live_house()
+    cloid = moving(house)
+    house.ask(house.strategies[0].cancel(BTC, cloid))
+    house.replaced(cloid, 98_000, 1000)
+
+    assert asked(cloid, generation=1) == house.cancel_rejected(cloid, generation=0)
+    only_command(house.ask(house.strategies[0].cancel(BTC, cloid)))
+
+
+def test_a_modify_that_went_through_after_all_brings_a_filled_order_back() -> None:
+    house = live_house()
+    cloid = moving(house, sz=1.0)
+    house.fill(cloid, 99.0, 1.0, generation=0)
+    ended = state(house, cloid)
+    house.replaced(cloid, 98_000, 1000)
+
+    assert ("FILLED", "UNKNOWN") == (ended, state(house, cloid))
+    assert 1000 == house.account.exposure(BTC).buy_lots
+
+
+# -- fills -----------------------------------------------------------------------------------------
+
+
+def test_a_fill_is_booked_once() -> None:
+    house = live_house()
+    cloid = house.rest(BUY, 99.0, 1.0)
+    for _ in range(2):
+        house.fill(cloid, 99.0, 0.5, trade_id=42)
+
+    assert (500, 500) == (house.net(), house.own())
+    assert {"doubled fill": 1} == strays(house)
+
+
+def test_one_trade_may_fill_two_orders() -> None:
+    house = live_house()
+    cloids = [house.rest(BUY, 99.0, 1.0) for _ in range(2)]
+    for cloid in cloids:
+        house.fill(cloid, 99.0, 1.0, trade_id=42)
+
+    assert 2000 == house.net()
+
+
+@pytest.mark.parametrize("is_liquidation", [False, True])
+def test_a_fill_nobody_here_asked_for_is_external(
+    is_liquidation: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    """By hand, by another program, or a liquidation."""
+    strategy = Scripted()
+    house = live_house(strategy)
+    house.fill(CLOID_UNKNOWN, 99.0, 1.0, side=SELL, is_liquidation=is_liquidation)
+
+    assert (-1000, 0, -1000) == (house.net(), house.own(), house.own("external"))
+    assert "on_fill" not in strategy.handlers
+
+
+def test_a_liquidation_of_a_strategys_order_is_external_too() -> None:
+    strategy = Scripted()
+    house = live_house(strategy)
+    cloid = house.rest(SELL, 101.0, 1.0)
+    house.fill(cloid, 101.0, 1.0, is_liquidation=True)
+
+    assert (-1000, 0, -1000) == (house.net(), house.own(), house.own("external"))
+    assert "on_fill" not in strategy.handlers
+
+
+def test_a_fill_of_an_order_that_had_ended_is_booked_all_the_same() -> None:
+    house = live_house()
+    cloid = house.rest(BUY, 99.0, 1.0)
+    house.canceled(cloid)
+    house.fill(cloid, 99.0, 0.4)
+
+    assert (400, "CANCELED", 0) == (
+        house.own(),
+        state(house, cloid),
+        house.account.exposure(BTC).buy_lots,
+    )
+
+
+def test_a_booking_tells_whose_fill_it_was_what_it_realised_and_where_that_led() -> None:
+    house = live_house()
+    house.hold(1.0, px=100.0)
+    cloid = house.rest(SELL, 110.0, 3.0)
+    house.engine.account_book.take_bookings()
+    house.fill(cloid, 110.0, 3.0)
+    (booking,) = house.engine.account_book.take_bookings()
+
+    assert ("one", 10 * 10**8, -2000) == (
+        booking.owner,
+        booking.realised_e8,
+        booking.position_lots,
+    )
+    assert [] == house.engine.account_book.take_bookings()
+
+
+def test_traded_volume_earns_address_budget() -> None:
+    house = live_house()
+    before = house.engine.planner.address(MAIN).cap
+    house.fill(CLOID_UNKNOWN, 99.0, 1.0, side=BUY)
+
+    assert 99 == house.engine.planner.address(MAIN).cap - before
+
+
+# -- markets that are none of ours -----------------------------------------------------------------
+
+
+def test_a_fill_on_a_market_that_is_none_of_ours_is_counted_and_breaks_nothing() -> None:
+    house = live_house()
+    house.step(OrderFilled, MAIN, "hl:DOGE", "", 0, 1, 1, BUY, 1, 1, 1.0, 1.0, 0, is_maker=False)
+
+    assert {"OrderFilled hl:DOGE": 1} == house.engine.unknown
+
+
+def test_funding_of_a_market_that_is_none_of_ours_is_still_money() -> None:
+    house = live_house()
+    before = house.account.cash_e8
+    house.step(FundingPaid, MAIN, "hl:DOGE", 250, 1, 0.1)
+
+    assert (250, 250) == (before - house.account.cash_e8, house.account.funding_e8)
+    assert {"FundingPaid hl:DOGE": 1} == house.engine.unknown
