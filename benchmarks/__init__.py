@@ -1,1 +1,1 @@
-"""Speed of the backtest drivers beside NautilusTrader on the same strategies and data: `python -m benchmarks`."""
+"""Speed of the backtest drivers beside NautilusTrader's, on the same work."""

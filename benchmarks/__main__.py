@@ -1,7 +1,8 @@
-"""The command: prepares data and peer, measures every (workload, engine) in turn, and prints the tables.
+"""The command: prepares data and peer, measures every (workload, engine), and prints the tables.
 
-Each measurement is a fresh process. Repeats are interleaved, A B C A B C, so that a slow minute of the
-machine meets every engine. This process stays small, because a child's peak memory counts from it.
+Each measurement is a fresh process. Repeats are interleaved, A B C A B C, so that a slow minute of
+the machine meets every engine. This process stays small, because a child's peak memory counts from
+its parent's.
 """
 
 from __future__ import annotations
@@ -31,7 +32,11 @@ from engine.errors import DataError
 @click.option("--smoke", is_flag=True, help="A slice of each workload, once: does it run at all?")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write results here.")
 def main(
-    repeats: int, only: tuple[str, ...], no_peer: bool, smoke: bool, json_path: Path | None  # noqa: FBT001 - options
+    repeats: int,
+    only: tuple[str, ...],
+    no_peer: bool,  # noqa: FBT001 - an option
+    smoke: bool,  # noqa: FBT001 - an option
+    json_path: Path | None,
 ) -> None:
     """Run the benchmarks; exit code 0 even when a goal is missed."""
     cache = ROOT / "build" / "bench"

@@ -14,18 +14,20 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from types import ModuleType
+from typing import Final
 
 import numpy as np
 
 from backtests.tape import Stream, StreamKind, write_tape
 from backtests.tape.building import BookBuilder, Update
+from backtests.tape.schema import Array, IntArray
 from benchmarks.workloads import ETH
 from engine.errors import DataError
 from engine.model.units import NS_PER_S
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-Columns = Mapping[str, Any]
+Columns = Mapping[str, Array]
 
 
 def shared_bench() -> Path:
@@ -55,14 +57,14 @@ def prepare(cache: Path) -> None:
     }
     parts["book"], parts["book_deltas"] = generator.book()
     for name, columns in parts.items():
-        np.savez(data / f"{name}.npz", **columns)
+        np.savez(data / f"{name}.npz", allow_pickle=False, **columns)
         if name in STREAMS:
             tape = cache / "tapes" / f"{name}.tape"
             write_tape(tape, [STREAMS[name](columns)], overwrite=tape.exists())
     stamp.write_text(key, encoding="utf-8")
 
 
-def _imported(path: Path) -> Any:
+def _imported(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location("perpd_bench_generator", path)
     if spec is None or spec.loader is None:
         raise DataError(f"{path}: cannot be imported, expected a Python module")
@@ -71,15 +73,17 @@ def _imported(path: Path) -> Any:
     return module
 
 
-# -- from the generator's columns to streams --------------------------------------------------------
+# -- from the generator's columns to streams -------------------------------------------------------
 
 
-def _ticks(px: Any) -> Any:
-    return np.rint(px * ETH.grid.px_scale).astype(np.int64)
+def _ticks(px: Array) -> IntArray:
+    ticks: IntArray = np.rint(px * ETH.grid.px_scale).astype(np.int64)
+    return ticks
 
 
-def _lots(sz: Any) -> Any:
-    return np.rint(sz * ETH.grid.sz_scale).astype(np.int64)
+def _lots(sz: Array) -> IntArray:
+    lots: IntArray = np.rint(sz * ETH.grid.sz_scale).astype(np.int64)
+    return lots
 
 
 def _stream(columns: Columns, kind: StreamKind, values: Columns, interval_ns: int = 0) -> Stream:
@@ -111,9 +115,7 @@ def trade_stream(columns: Columns) -> Stream:
 
 def bar_stream(columns: Columns) -> Stream:
     """One-minute bars."""
-    values = {
-        f"{name}_ticks": _ticks(columns[name]) for name in ("open", "high", "low", "close")
-    }
+    values = {f"{name}_ticks": _ticks(columns[name]) for name in ("open", "high", "low", "close")}
     values["volume_lots"] = _lots(columns["volume"])
     return _stream(columns, StreamKind.BAR, values, 60 * NS_PER_S)
 

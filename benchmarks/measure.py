@@ -2,9 +2,9 @@
 
     python -m benchmarks.measure WORKLOAD DRIVER TAPES ROWS
 
-prints one JSON line. The time runs from a tape whose integer columns are mapped, and not read, to the
-last fill: building events, strategy, gate, exchange, ledger, and keeping orders and fills as a backtest
-does.
+prints one JSON line. The time runs from a tape whose integer columns are mapped, and not read, to
+the last fill: building events, strategy, gate, exchange, ledger, and keeping orders and fills as a
+backtest does.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from backtests.record import Recorder
 from backtests.simulate import Driver, Outcome, Simulation, simulate
 from backtests.tape import Tape
 from benchmarks.workloads import BY_NAME, ETH, Workload
-from engine.model.units import money_e8
+from engine.model.units import money, money_e8
 from engine.setup import AccountSetup, StrategySetup
 
 LEVERAGE: Final = 10
@@ -32,9 +32,10 @@ DRIVERS: Final[tuple[Driver, ...]] = ("reference", "chunked")
 
 
 class Measurement(msgspec.Struct, kw_only=True):
-    """One run. `fills` counts fill events, `filled` the orders that had any; `digest` is of the fills.
+    """One run. `fills` counts fill events, `filled` the orders that had any.
 
-    `peak_mb` is the highest resident memory of the process.
+    `digest` is of the fills. `position` is what is held at the end, in base units. The peer tells
+    neither. `peak_mb` is the highest resident memory of the process.
     """
 
     engine: str
@@ -52,6 +53,7 @@ class Measurement(msgspec.Struct, kw_only=True):
     rejects: dict[str, int] = {}
     digest: str = ""
     balance: str = ""
+    position: float = 0.0
 
 
 def simulation(workload: Workload, tape: Tape) -> Simulation:
@@ -111,7 +113,8 @@ def _measurement(
             reason: count for (_, reason), count in sorted(engine.account_book.rejects.items())
         },
         digest=sha256(msgspec.msgpack.encode(fills)).hexdigest()[:16],
-        balance=f"{engine.accounts['main'].cash_e8 / 1e8:.8f}",
+        balance=f"{money(engine.accounts['main'].cash_e8):.8f}",
+        position=engine.accounts["main"].position(ETH.id).sz,
     )
 
 

@@ -53,7 +53,7 @@ class Peer(msgspec.Struct, frozen=True):
         """Run one scenario in a fresh process; `rows` limits it (0: all). Raises PeerMissing."""
         launcher = [str(Path(__file__).with_name("quiet_peer.py"))] if is_quiet else []
         environment = {**os.environ, **({"LIMIT": str(rows)} if rows else {})}
-        # Files, because the log is long: nobody shall spend time or memory on it while the peer runs.
+        # Files, because the log is long, and reading it would take time from the peer.
         with TemporaryFile("w+") as out, TemporaryFile("w+") as errors:
             done = subprocess.run(
                 [self.python, *launcher, str(self.script), scenario],
@@ -124,7 +124,7 @@ def _venv(folder: Path, base: str) -> tuple[str, str]:
 
 
 def _find_base() -> tuple[str, str, bool]:
-    """(interpreter, its version, whether it has the peer): PERPD_BENCH_PYTHON, else the first fit."""
+    """(interpreter, its version, whether it has the peer): the one asked for, or the first fit."""
     tried = []
     for python in _candidates():
         found = _ask(python)

@@ -1,6 +1,7 @@
-"""What the measurements say: rates side by side, ratios to the peer against the goals, and the checks.
+"""What the measurements say: rates side by side, ratios to the peer against goals, and the checks.
 
-A rate is the median of its repeats with the least and the greatest beside it; a ratio is of medians.
+A rate is the median of its repeats, with the least and the greatest beside it; a ratio is of
+medians.
 """
 
 from __future__ import annotations
@@ -102,9 +103,7 @@ def thousands(rate: float) -> str:
     return f"{rate / 1000:,.0f} k" if rate >= 10_000 else f"{rate / 1000:,.1f} k"
 
 
-def compare(
-    workloads: Sequence[Workload], measurements: Sequence[Measurement]
-) -> list[Comparison]:
+def compare(workloads: Sequence[Workload], measurements: Sequence[Measurement]) -> list[Comparison]:
     """The measurements by workload and engine."""
     comparisons = []
     for workload in workloads:
@@ -129,10 +128,9 @@ def show(comparisons: Sequence[Comparison], *, is_whole: bool) -> None:
     ]
     slices = "" if is_whole else " (SLICES ONLY: these rates mean little)"
     echo_table(f"Events per second{slices}", ("workload", *ENGINES), rates)
-    headers: tuple[str, ...]
-    headers = ("workload", "driver", f"x {LOUD}", "goal", "", "of CPU time", f"x {QUIET}", "of CPU time")
+    peers = (f"x {LOUD}", "goal", "", "CPU time", f"x {QUIET}", "CPU time")
     ratios = [_ratios(item, driver, is_whole) for item in comparisons for driver in DRIVERS]
-    echo_table("Times as fast as the peer", headers, ratios)
+    echo_table("Times as fast as the peer", ("workload", "driver", *peers), ratios)
     work = [_work(item, engine) for item in comparisons for engine in item.by_engine]
     headers = ("workload", "engine", "ev/CPU s", "peak MB", "orders", "filled", "fills", "requotes")
     echo_table("Work done", (*headers, "refusals", "rejects"), work)

@@ -1,6 +1,6 @@
 """The workloads: strategies of the same rule as the peer's, what they run on, and what is expected.
 
-The rules are those of the shared `bench/peers/nautilus_v2.py`. Each strategy counts nothing but what
+The rules are those of the shared `bench/peers/nautilus_v2.py`. A strategy counts nothing but what
 its rule needs; orders and fills are counted by the engine.
 """
 
@@ -39,7 +39,7 @@ class EmaParams(Params, frozen=True):
 
 
 class Ema(Strategy):
-    """Holds +1 while the fast average is above the slow, else -1; reverses with one market order."""
+    """Holds +1 while the fast average is above the slow, else -1; reverses with one order."""
 
     Params = EmaParams
     params: EmaParams

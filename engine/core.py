@@ -186,7 +186,8 @@ class Engine:
         }
         for instrument, routes in self._bars.items():
             for interval_ns, route in routes.items():
-                route.is_warming = (instrument, interval_ns) in warming
+                if (instrument, interval_ns) not in warming:
+                    route.settle()
         return effects
 
     # -- building ----------------------------------------------------------------------------------
@@ -231,8 +232,7 @@ class Engine:
         for instrument in entry.instruments:
             for item in runner.bar_subscriptions():
                 route = self._bar_route(instrument, item.interval_ns)
-                route.remember(max(item.history, warm_bars))
-                route.is_warming = True
+                route.remember(item.history, warm_bars)
         self.runners[entry.name] = runner
 
     def _is_warm(self, runner: StrategyRunner) -> bool:
@@ -306,7 +306,9 @@ class Engine:
         owner, is_fill = self.account_book.apply(event)
         if type(event) is AccountOpened:
             return self.start_warm()
-        asks: Effects = tuple(self._ask(order) for order in self.orders.take_unsettled())
+        asks: Effects = NOTHING
+        if self.orders.unsettled:
+            asks = tuple(self._ask(order) for order in self.orders.take_unsettled())
         runner = self.runners.get(owner)
         if runner is None or not runner.is_started:
             return asks

@@ -144,18 +144,28 @@ class TradeRoute(Route):
 class BarRoute(Route):
     """Keeps as many bars as strategies asked for, and counts them for their warm-up."""
 
-    __slots__ = ("count", "history", "is_warming")
+    __slots__ = ("_history_bars", "count", "history", "is_warming")
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
         self.history: deque[Bar] = deque(maxlen=0)
+        self._history_bars = 0
         self.count = 0
         self.is_warming = False
 
-    def remember(self, bars: int) -> None:
-        """Keep at least so many bars."""
+    def remember(self, history_bars: int, warmup_bars: int) -> None:
+        """Keep at least `history_bars`, and while strategies warm up at least `warmup_bars`."""
+        self.is_warming = True
+        self._history_bars = max(self._history_bars, history_bars)
+        bars = max(history_bars, warmup_bars)
         if bars > (self.history.maxlen or 0):
             self.history = deque(self.history, maxlen=bars)
+
+    def settle(self) -> None:
+        """Everybody has started: keep no more than strategies asked for."""
+        if self.is_warming:
+            self.is_warming = False
+            self.history = deque(self.history, maxlen=self._history_bars)
 
     def keep(self, bar: Bar) -> Wishes:
         """Take in one bar and wake the handlers; also the way of a bar built from trades."""

@@ -30,6 +30,7 @@ from engine.model.units import Tif
 from engine.state.orders import Order, Orders
 
 BATCH_MAX: Final = 39
+_ADD: Final = RiskClass.ADD
 _WISHES: Final = (PlaceLimit, CancelQuote)
 
 
@@ -60,6 +61,10 @@ def _kind(command: Command) -> str:
     return "modify" if type(command) is ModifyOrder else "leverage"
 
 
+def _rank(group: _Group) -> int:
+    return group.rank
+
+
 class _Group:
     """What may go out together: commands of one kind and account, or one bracket."""
 
@@ -79,29 +84,45 @@ def _grouped(approved: Sequence[Approved]) -> list[_Group]:
     Within a kind reduces go first; a kind with a reduce in it goes before one without. A cancel of
     an order that this step places comes last, else it would reach the venue before the order.
     """
-    placed = {item.command.cloid for item in approved if type(item.command) is Place}
-    parents = {item.command.parent for item in approved if type(item.command) is Place}
-    parents.discard("")
-    groups: dict[tuple[str, ...], _Group] = {}
+    placed: set[str] = set()
+    parents: set[str] = set()
     for item in approved:
         command = item.command
-        kind = _kind(command)
-        key: tuple[str, ...] = (kind, item.account)
-        rank = int(item.risk_class)
-        if type(command) is Place and (command.parent or command.cloid in parents):
-            kind, key = "bracket", ("bracket", command.parent or command.cloid)
-            rank = RiskClass.ADD
-        elif type(command) is ModifyOrder:
-            key = (kind, item.account, command.tif)
-        elif type(command) is CancelOrder and command.cloid in placed:
-            key, rank = ("late", item.account), RiskClass.ADD + 1
+        if type(command) is Place:
+            placed.add(command.cloid)
+            if command.parent:
+                parents.add(command.parent)
+    groups: dict[tuple[str, ...], _Group] = {}
+    for item in approved:
+        kind, key, rank = _berth(item, placed, parents)
         group = groups.get(key)
         if group is None:
             groups[key] = _Group(kind, item, rank)
         else:
             group.items.append(item)
             group.rank = min(group.rank, rank)
-    return sorted(groups.values(), key=lambda group: group.rank)
+    if len(groups) == 1:
+        return list(groups.values())
+    return sorted(groups.values(), key=_rank)
+
+
+def _berth(item: Approved, placed: set[str], parents: set[str]) -> tuple[str, tuple[str, ...], int]:
+    """The kind of batch a command goes in, which one of that kind, and how early it goes."""
+    command = item.command
+    kind = type(command)
+    if kind is CancelOrder:
+        assert isinstance(command, CancelOrder)
+        if command.cloid in placed:
+            return "cancel", ("late", item.account), _ADD + 1
+        return "cancel", ("cancel", item.account), item.risk_class
+    if kind is Place:
+        assert isinstance(command, Place)
+        if parents and (command.parent or command.cloid in parents):
+            return "bracket", ("bracket", command.parent or command.cloid), _ADD
+    name = _kind(command)
+    if isinstance(command, ModifyOrder):
+        return name, (name, item.account, command.tif), item.risk_class
+    return name, (name, item.account), item.risk_class
 
 
 class Planner:
@@ -125,12 +146,6 @@ class Planner:
     def plan(self, approved: Sequence[Approved], now_ns: int) -> list[Effect]:
         """The effects that send what was approved, and a record of what the budget turned down."""
         effects: list[Effect] = []
-        if len(approved) == 1:
-            item = approved[0]
-            group = _Group(_kind(item.command), item, item.risk_class)
-            is_urgent = item.risk_class is not RiskClass.ADD
-            self._in_batches(group, group.items, is_urgent, now_ns, effects)
-            return effects
         for group in _grouped(approved):
             if group.rank > RiskClass.ADD:
                 # What the budget has just turned down is gone, and needs no cancel.
@@ -148,9 +163,16 @@ class Planner:
     def _send_all(self, group: _Group, now_ns: int, effects: list[Effect]) -> None:
         """Everything of one kind, in batches; the budget is kept for what is urgent."""
         items = group.items
-        urgent = [item for item in items if item.risk_class is not RiskClass.ADD]
-        others = [item for item in items if item.risk_class is RiskClass.ADD]
-        if urgent and others and len(items) <= BATCH_MAX:
+        adds = 0
+        for item in items:
+            if item.risk_class is _ADD:
+                adds += 1
+        if not adds or adds == len(items):
+            self._in_batches(group, items, not adds, now_ns, effects)
+            return
+        urgent = [item for item in items if item.risk_class is not _ADD]
+        others = [item for item in items if item.risk_class is _ADD]
+        if len(items) <= BATCH_MAX:
             left = self.address(group.account).left(is_cancel=False, is_urgent=False)
             if left >= len(items) and self.ip.left(now_ns, is_urgent=False) >= 1:
                 self._send(group, urgent + others, now_ns, effects)
@@ -181,8 +203,9 @@ class Planner:
         effects: list[Effect],
     ) -> None:
         address = self.address(group.account)
-        for start in range(0, len(items), BATCH_MAX):
-            batch = items[start : start + BATCH_MAX]
+        count = len(items)
+        for start in range(0, count, BATCH_MAX):
+            batch = items if count <= BATCH_MAX else items[start : start + BATCH_MAX]
             ip_left = self.ip.left(now_ns, is_urgent=is_urgent)
             if ip_left < 1:
                 self._refuse(batch, "ip_budget", "1 weight left", str(ip_left), effects)

@@ -35,7 +35,8 @@ class Trades(msgspec.Struct, frozen=True):
 class Bars(msgspec.Struct, frozen=True):
     """Wake at every closed bar: `on_bar`.
 
-    Taken from the venue where it has them, else built from trades. `history` bars are kept for `view.bars`.
+    Taken from the venue where it has them, else built from trades. `history` bars are kept for
+    `view.bars`.
     """
 
     interval: str
@@ -69,7 +70,8 @@ Subscription = Books | Quotes | Trades | Bars | Funding | Timer
 class Warmup(msgspec.Struct, frozen=True):
     """What must have been seen before `on_start`.
 
-    So many bars of every subscribed interval, or so much time, or both. No handler runs and no order leaves before.
+    So many bars of every subscribed interval, or so much time, or both. No handler runs and no
+    order leaves before.
     """
 
     bars: int = 0

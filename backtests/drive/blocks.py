@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from backtests.drive.rows import BLOCK_ROWS, FOLDED
+from backtests.drive.rows import BLOCK_ROWS, FOLDED, times_of
 from backtests.tape import Stream, StreamKind
 from engine.model.events import MarketEvent
 
@@ -21,35 +21,26 @@ PART_ROWS: Final = 16
 NEVER_HIGH: Final = 1 << 62
 
 
-class Block:
-    """Rows `start`.. of a stream: events, stamps, and the prices that the search reads.
+class Searched:
+    """The prices of a block that the search for a touch reads, in ticks.
 
     `low` is what reaches an own buy from above, `high` what reaches an own sell from below;
     `mark_low` and `mark_high` bound the mark from both sides. `*_parts` are their extremes over 16
-    rows at a time. All in ticks.
+    rows at a time.
     """
 
     __slots__ = (
-        "events",
         "high",
         "high_parts",
-        "local_ns",
         "low",
         "low_parts",
         "mark_high",
         "mark_high_parts",
         "mark_low",
         "mark_low_parts",
-        "start",
-        "venue_ns",
     )
 
-    def __init__(self, stream: Stream, start: int, feed_ns: int) -> None:
-        stop = min(stream.n, start + BLOCK_ROWS)
-        self.start = start
-        self.events: list[Any] = list(FOLDED[stream.kind](stream, start, stop, feed_ns))
-        self.venue_ns: list[int] = [event.ts_venue_ns for event in self.events]
-        self.local_ns: list[int] = [event.ts_local_ns for event in self.events]
+    def __init__(self, stream: Stream, start: int, stop: int) -> None:
         low, high, mark_low, mark_high = _prices(stream, start, stop)
         at = np.arange(0, stop - start, PART_ROWS)
         self.low: list[int] = low.tolist()
@@ -60,6 +51,29 @@ class Block:
         self.high_parts: list[int] = np.maximum.reduceat(high, at).tolist()
         self.mark_low_parts: list[int] = np.minimum.reduceat(mark_low, at).tolist()
         self.mark_high_parts: list[int] = np.maximum.reduceat(mark_high, at).tolist()
+
+
+class Block:
+    """Rows `start`.. of a stream: their events and stamps, and what is searched when it is."""
+
+    __slots__ = ("_searched", "_stream", "count", "events", "local_ns", "start", "venue_ns")
+
+    def __init__(self, stream: Stream, start: int, feed_ns: int) -> None:
+        stop = min(stream.n, start + BLOCK_ROWS)
+        times = times_of(stream, start, stop, feed_ns)
+        self.start = start
+        self.count = stop - start
+        self.venue_ns, self.local_ns = times
+        self.events: list[Any] = list(FOLDED[stream.kind](stream, start, stop, times))
+        self._stream = stream
+        self._searched: Searched | None = None
+
+    @property
+    def searched(self) -> Searched:
+        """The prices of these rows; most blocks are never searched."""
+        if self._searched is None:
+            self._searched = Searched(self._stream, self.start, self.start + self.count)
+        return self._searched
 
 
 def _prices(stream: Stream, a: int, b: int) -> tuple[Any, Any, Any, Any]:
@@ -103,16 +117,21 @@ class Source:
         self.n = stream.n
         self._feed_ns = feed_ns
         self._blocks: dict[int, Block] = {}
+        self._newest: Block | None = None
         self.seen = -1
 
     def block(self, row: int) -> Block:
         """The block that holds a row."""
+        newest = self._newest
+        if newest is not None and newest.start <= row < newest.start + newest.count:
+            return newest
         number = row // BLOCK_ROWS
         found = self._blocks.get(number)
         if found is None:
             found = self._blocks[number] = Block(self.stream, number * BLOCK_ROWS, self._feed_ns)
             if len(self._blocks) > _KEPT_BLOCKS:
                 del self._blocks[min(self._blocks)]
+        self._newest = found
         return found
 
     def event(self, row: int) -> MarketEvent:

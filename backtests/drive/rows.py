@@ -33,11 +33,14 @@ TOPS: Final = ("bid_ticks", "bid_lots", "ask_ticks", "ask_lots")
 BARS: Final = ("open_ticks", "high_ticks", "low_ticks", "close_ticks")
 
 
-def _times(stream: Stream, a: int, b: int, feed_ns: int) -> tuple[list[int], list[int]]:
+Times = tuple[list[int], list[int]]
+
+
+def times_of(stream: Stream, a: int, b: int, feed_ns: int) -> Times:
+    """The venue and local stamps of rows a..b, the feed's delay added to the latter."""
     local = stream.window("ts_local_ns", a, b)
-    return stream.window("ts_venue_ns", a, b).tolist(), (
-        local + feed_ns if feed_ns else local
-    ).tolist()
+    local_ns: list[int] = (local + feed_ns if feed_ns else local).tolist()
+    return stream.window("ts_venue_ns", a, b).tolist(), local_ns
 
 
 def _floats(stream: Stream, name: str, a: int, b: int, scale: int) -> list[float]:
@@ -51,22 +54,22 @@ def _top_columns(stream: Stream, a: int, b: int) -> list[list[float]]:
     return [_floats(stream, name, a, b, scale) for name, scale in zip(TOPS, scales, strict=True)]
 
 
-def quotes(stream: Stream, a: int, b: int, feed_ns: int) -> Iterator[Quote]:
+def quotes(stream: Stream, a: int, b: int, times: Times) -> Iterator[Quote]:
     """Rows a..b of a quote stream."""
-    tv, tl = _times(stream, a, b, feed_ns)
+    tv, tl = times
     return map(Quote, tv, tl, repeat(stream.instrument.id), *_top_columns(stream, a, b))
 
 
-def tops(stream: Stream, a: int, b: int, feed_ns: int) -> Iterator[BookTop]:
+def tops(stream: Stream, a: int, b: int, times: Times) -> Iterator[BookTop]:
     """Rows a..b of a book stream as the top of book after each."""
-    tv, tl = _times(stream, a, b, feed_ns)
+    tv, tl = times
     top = _top_columns(stream, a, b)
     return map(BookTop, tv, tl, repeat(stream.instrument.id), range(a, b), *top)
 
 
-def trades(stream: Stream, a: int, b: int, feed_ns: int) -> Iterator[Trade]:
+def trades(stream: Stream, a: int, b: int, times: Times) -> Iterator[Trade]:
     """Rows a..b of a trade stream."""
-    tv, tl = _times(stream, a, b, feed_ns)
+    tv, tl = times
     grid = stream.instrument.grid
     px = _floats(stream, "px_ticks", a, b, grid.px_scale)
     sz = _floats(stream, "sz_lots", a, b, grid.sz_scale)
@@ -75,38 +78,38 @@ def trades(stream: Stream, a: int, b: int, feed_ns: int) -> Iterator[Trade]:
     return map(Trade, tv, tl, repeat(stream.instrument.id), px, sz, side, ids)
 
 
-def bars(stream: Stream, a: int, b: int, feed_ns: int) -> Iterator[Bar]:
+def bars(stream: Stream, a: int, b: int, times: Times) -> Iterator[Bar]:
     """Rows a..b of a bar stream."""
-    tv, tl = _times(stream, a, b, feed_ns)
+    tv, tl = times
     grid = stream.instrument.grid
     px = [_floats(stream, name, a, b, grid.px_scale) for name in BARS]
     volume = _floats(stream, "volume_lots", a, b, grid.sz_scale)
     return map(Bar, tv, tl, repeat(stream.instrument.id), repeat(stream.interval_ns), *px, volume)
 
 
-def contexts(stream: Stream, a: int, b: int, feed_ns: int) -> Iterator[AssetContext]:
+def contexts(stream: Stream, a: int, b: int, times: Times) -> Iterator[AssetContext]:
     """Rows a..b of a context stream."""
-    tv, tl = _times(stream, a, b, feed_ns)
+    tv, tl = times
     names = ("mark_px", "oracle_px", "funding_rate", "open_interest")
     columns = [stream.window(name, a, b).tolist() for name in names]
     return map(AssetContext, tv, tl, repeat(stream.instrument.id), *columns)
 
 
-def fundings(stream: Stream, a: int, b: int, feed_ns: int) -> Iterator[FundingRate]:
+def fundings(stream: Stream, a: int, b: int, times: Times) -> Iterator[FundingRate]:
     """Rows a..b of a funding stream."""
-    tv, tl = _times(stream, a, b, feed_ns)
+    tv, tl = times
     rates = _floats(stream, "rate_ppb", a, b, PPB)
     return map(FundingRate, tv, tl, repeat(stream.instrument.id), rates)
 
 
 def book_updates(
-    stream: Stream, a: int, b: int, feed_ns: int
+    stream: Stream, a: int, b: int, times: Times
 ) -> Iterator[BookSnapshot | BookDelta]:
     """Rows a..b of a book stream as the updates themselves: snapshots and changes.
 
     The first row of a slice starts from nothing, so it comes as the whole book there.
     """
-    tv, tl = _times(stream, a, b, feed_ns)
+    tv, tl = times
     where = stream.instrument.id
     off = stream.window("off", a, b + 1)
     base = int(off[0])
@@ -150,7 +153,7 @@ def _first_book(stream: Stream, tv: int, tl: int) -> BookSnapshot:
     )
 
 
-Builder = Callable[[Stream, int, int, int], Iterator[Any]]
+Builder = Callable[[Stream, int, int, Times], Iterator[Any]]
 PLAIN: Final[dict[StreamKind, Builder]] = {
     StreamKind.QUOTE: quotes,
     StreamKind.BOOK: book_updates,
@@ -190,7 +193,8 @@ def merged(
         for i in open_:
             stop = streams[i].n if edge is None else rows_until(streams[i], clock, cursors[i], edge)
             if stop > cursors[i]:
-                parts.append(builders[streams[i].kind](streams[i], cursors[i], stop, feed_ns))
+                times = times_of(streams[i], cursors[i], stop, feed_ns)
+                parts.append(builders[streams[i].kind](streams[i], cursors[i], stop, times))
                 stamps.append(streams[i].window(clock, cursors[i], stop))
                 cursors[i] = stop
         yield in_order(parts, stamps)

@@ -60,7 +60,7 @@ class Touch:
         How far it reaches at once grows while the orders stay the same, because most orders change
         soon.
         """
-        count = len(block.events)
+        count = block.count
         reach = self._reach
         self._reach = 2 * reach
         while at < count:
@@ -90,17 +90,18 @@ class Touch:
     def _crossed(self, watch: Watch, block: Block, a: int, b: int) -> int:
         """The first of rows a..b whose prices reach an own order or a trigger, or -1."""
         part = a // PART_ROWS
+        prices = block.searched
         bid, ask = watch.bid_ticks, watch.ask_ticks
         low, high = watch.trigger_low_ticks, watch.trigger_high_ticks
         if (
-            block.low_parts[part] > bid
-            and block.high_parts[part] < ask
-            and block.mark_low_parts[part] > low
-            and block.mark_high_parts[part] < high
+            prices.low_parts[part] > bid
+            and prices.high_parts[part] < ask
+            and prices.mark_low_parts[part] > low
+            and prices.mark_high_parts[part] < high
         ):
             return -1
-        lows, highs = block.low, block.high
-        mark_lows, mark_highs = block.mark_low, block.mark_high
+        lows, highs = prices.low, prices.high
+        mark_lows, mark_highs = prices.mark_low, prices.mark_high
         for row in range(a, b):
             if (
                 lows[row] <= bid
@@ -115,9 +116,10 @@ class Touch:
         """The first of rows a..b that shows an own order's level anew."""
         if self.source.kind is StreamKind.QUOTE:
             # A quote tells of a level when it is the best one, or lies beyond it.
+            lows, highs = block.searched.low, block.searched.high
             for row in range(a, b):
                 for side, px_ticks, _ in watch.levels:
-                    if (block.high[row] <= px_ticks) if side > 0 else (block.low[row] >= px_ticks):
+                    if (highs[row] <= px_ticks) if side > 0 else (lows[row] >= px_ticks):
                         return row
             return -1
         if any(ahead is None for _, _, ahead in watch.levels):

@@ -103,6 +103,10 @@ ANOMALIES: Final[frozenset[tuple[OrderState, Signal]]] = frozenset(
     }
 )
 
+IS_ANOMALY: Final = tuple(
+    tuple((state, signal) in ANOMALIES for signal in Signal) for state in OrderState
+)
+
 
 def advance(state: OrderState, signal: Signal) -> OrderState:
     """The state after `signal`; total."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from engine.model.commands import Place
-from engine.model.orders import ANOMALIES, NEXT, OrderState, Signal
+from engine.model.orders import IS_ANOMALY, NEXT, OrderState, Signal
 from engine.model.units import Side, Tif
 
 FINAL_FROM: Final = OrderState.FILLED
@@ -263,7 +263,7 @@ class Orders:
         """
         before = order.state
         after = NEXT[before][signal]
-        if (before, signal) in ANOMALIES:
+        if IS_ANOMALY[before][signal]:
             self._count_anomaly(before.name, signal.name)
         order.state = after
         if reason:
@@ -279,7 +279,13 @@ class Orders:
         if signal is Signal.MODIFY_REJECT or (before is _UNKNOWN and after is not _UNKNOWN):
             # A refused modify never was; one of unknown outcome was settled by asking.
             order.forget_pending()
-        order.recount()
+        if (
+            order.counted_lots != order.sz_lots - order.filled_lots
+            or order.counted_px_ticks != order.px_ticks
+            or order.pending_sz_lots
+            or order.is_replaced
+        ):
+            order.recount()
 
     def fill(self, order: Order, sz_lots: int, generation: int, ts_ns: int) -> None:
         """Count a fill; one of an earlier generation takes nothing from what rests now."""
@@ -321,9 +327,7 @@ class Orders:
     def reject_modify(self, order: Order, ts_ns: int) -> None:
         """The modify in flight was refused: what had left the book meanwhile is gone for good."""
         is_gone = order.is_replaced
-        self.signal(order, Signal.MODIFY_REJECT, ts_ns)
-        if is_gone:
-            self.signal(order, Signal.CANCELED, ts_ns)
+        self.signal(order, Signal.CANCELED if is_gone else Signal.MODIFY_REJECT, ts_ns)
 
     def replace(self, order: Order, px_ticks: int, sz_lots: int, ts_ns: int) -> None:
         """A modify went through: the next generation, with `sz_lots` left, is what counts."""
