@@ -30,7 +30,7 @@ demo: $(STAMP) ## generate a market, backtest both bundled strategies on it, sho
 	@echo "report: $(DEMO)/out/report.html"
 
 test: $(STAMP) ## run the tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 lint: $(STAMP) ## style, types and import rules
 	$(BIN)/ruff check

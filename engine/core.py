@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from engine.account_events import ACCOUNT_EVENTS, AccountBook
+from engine.cloids import Cloids
 from engine.model.commands import Approved, Refused
 from engine.model.effects import AskOrder, Effect, Notify, Record, SetTimer
 from engine.model.events import (
@@ -45,14 +46,13 @@ from engine.setup import EngineSetup, StrategySetup
 from engine.state.accounts import Account
 from engine.state.bars import BarBuilder
 from engine.state.market import Feed, Market
-from engine.state.orders import Order, Orders
+from engine.state.orders import Orders
 from engine.submission import Planner, coalesce
 from engine.view import EngineView
 from risk.gate import Gate
 from strategies.api import Bars, Books, Funding, Intents, Quotes, Trades
 
 _WARMUP_TIMER = "perpd:warmup"
-_CLOID_SPAN = 1 << 64
 _NO_ROUTES: dict[int, BarRoute] = {}
 
 
@@ -67,8 +67,7 @@ class Engine:
         self.unknown: dict[str, int] = {}
         self.refusals: dict[tuple[str, str], int] = {}
         self._is_running = False
-        self._epoch = 0
-        self._cloids = 0
+        self._cloids = Cloids()
         self._routes: dict[type, dict[str, Any]] = {
             kind: {}
             for kind in (
@@ -134,11 +133,6 @@ class Engine:
         last = self.active.last
         now_ns: int = last.ts_local_ns if last is not None else 0
         return now_ns
-
-    def next_cloid(self) -> str:
-        """A client order id of 128 bits: this run's epoch and a counter; never reused."""
-        self._cloids += 1
-        return f"0x{self._epoch:016x}{self._cloids:016x}"
 
     def bar_history(self, instrument: str, interval_ns: int) -> Iterable[Bar]:
         """The bars kept for one interval, oldest first."""
@@ -226,7 +220,7 @@ class Engine:
             name=entry.name,
             instruments=entry.instruments,
             view=view,
-            next_cloid=self.next_cloid,
+            next_cloid=self._cloids.next,
         )
         warm_bars = entry.strategy.warmup().bars
         for instrument in entry.instruments:
@@ -308,20 +302,20 @@ class Engine:
             return self.start_warm()
         asks: Effects = NOTHING
         if self.orders.unsettled:
-            asks = tuple(self._ask(order) for order in self.orders.take_unsettled())
+            # An unclear outcome is settled by asking.
+            asks = tuple(
+                AskOrder(order.account, order.instrument, order.cloid, order.newest_generation)
+                for order in self.orders.take_unsettled()
+            )
         runner = self.runners.get(owner)
         if runner is None or not runner.is_started:
             return asks
         handler = runner.on_fill if is_fill else runner.on_order
         return asks if handler is None else asks + self._wish(runner, handler(event))  # type: ignore[arg-type]
 
-    def _ask(self, order: Order) -> AskOrder:
-        """An unclear outcome is settled by asking."""
-        return AskOrder(order.account, order.instrument, order.cloid, order.newest_generation)
-
     def _on_started(self, event: EngineStarted) -> Effects:
         self._is_running = True
-        self._epoch = event.epoch % _CLOID_SPAN
+        self._cloids.begin(event.epoch)
         effects: Effects = NOTHING
         for runner in self.runners.values():
             span_ns = runner.strategy.warmup().span_ns
@@ -340,7 +334,7 @@ class Engine:
             wishes = list(runner.strategy.on_stop() or ())
             for instrument in runner.instruments:
                 live = self.orders.live(runner.name, instrument).values()
-                wishes += runner.stop_wishes(instrument, live, self.next_cloid)
+                wishes += runner.stop_wishes(instrument, live, self._cloids.next)
             effects += self._wish(runner, wishes)
         return effects
 

@@ -117,6 +117,14 @@ def test_the_old_generations_cancel_does_not_end_an_order_that_is_being_moved() 
     assert ("OPEN", 3000) == (state(house, cloid), house.account.exposure(BTC).buy_lots)
 
 
+def test_when_only_the_new_generation_can_live_only_that_counts() -> None:
+    house = live_house()
+    cloid = moving(house, sz=0.3)
+    house.canceled(cloid, generation=0)
+
+    assert 300 == house.account.exposure(BTC).buy_lots
+
+
 def test_an_order_canceled_while_a_modify_fails_is_gone() -> None:
     house = live_house()
     cloid = moving(house)

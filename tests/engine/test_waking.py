@@ -152,6 +152,18 @@ def test_bars_are_built_from_trades_where_the_venue_sends_none() -> None:
     assert "open=102.0, high=103.0, low=102.0, close=103.0" in strategy.saw[3]
 
 
+def test_what_a_strategy_wishes_at_a_built_bar_leaves_with_the_trade_that_closed_it() -> None:
+    def script(strategy: Scripted, handler: str, what: object) -> Intents:
+        del what
+        return [strategy.limit(BTC, BUY, 100.0, 1.0)] if handler in {"on_bar", "on_trade"} else None
+
+    strategy = Scripted(Trades(), Bars("1s"), script=script)
+    house = House(strategy, bars_from_trades=frozenset({(BTC, NS_PER_S)}))
+    first, second = trade_at(house, 0), trade_at(house, 1000)
+
+    assert [1, 2] == [len(commands(first)), len(commands(second))]
+
+
 def test_every_subscribed_interval_of_every_instrument_must_be_warm() -> None:
     strategy = Scripted(Bars("1m"), Bars("5m"), warmup=Warmup(bars=1))
     house = House(strategy, instruments=(instrument(), instrument("ETH")))

@@ -149,8 +149,8 @@ def test_what_is_pending_counts_towards_a_target_and_protection_does_not() -> No
     house = live_house()
     house.hold(1.0)
     house.ask(house.strategies[0].stop_loss(BTC, SELL, 1.0, 90.0))
-    house.ask(house.strategies[0].target(BTC, 3.0))
 
+    assert 2000 == placed(house.ask(house.strategies[0].target(BTC, 3.0))).sz_lots
     assert () == house.ask(house.strategies[0].target(BTC, 3.0))
     assert 1000 == placed(house.ask(house.strategies[0].target(BTC, 4.0))).sz_lots
 

@@ -178,6 +178,17 @@ def test_a_modify_needs_margin_only_for_what_it_adds() -> None:
     assert 0 == house.account.free_margin_e8()
 
 
+def test_a_modify_counts_only_for_what_it_adds_to_its_own_order() -> None:
+    house = limited_house()
+    cloid = house.rest(BUY, 100.0, 9.0)
+    strategy = house.strategies[0]
+
+    assert [("position_notional", "1000.00", "1000.10")] == refused(
+        house.ask(strategy.modify(BTC, cloid, 99.0, 10.001))
+    )
+    assert [] == refused(house.ask(strategy.modify(BTC, cloid, 99.0, 10.0)))
+
+
 def test_a_modify_is_no_further_open_order() -> None:
     house = live_house(limits=Limits(open_orders_max=1))
     cloid = house.rest(BUY, 95.0, 1.0)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from engine.model.events import BookDelta, BookSnapshot, BookTop
 from engine.state.books import Book, Levels
 
-PRICES = [float(px) for px in range(95, 106)]
+PRICES = [float(px) for px in range(98, 103)]
 Side = list[tuple[float, float]]
 updates = st.lists(
     st.tuples(
@@ -68,6 +68,15 @@ def test_the_best_is_settled_after_the_whole_update() -> None:
     )
 
     assert (100.0, 3.0, 100.5, 2.0) == (top.bid_px, top.bid_sz, top.ask_px, top.ask_sz)
+
+
+def test_a_lost_best_is_not_forgotten_when_lower_levels_go_too() -> None:
+    book = Book()
+    bids, asks = (99.0, 98.0, 97.0), (101.0, 102.0, 103.0)
+    book.snapshot(BookSnapshot(1, 1, "x", 1, bids, (1.0,) * 3, asks, (1.0,) * 3))
+    top = book.delta(BookDelta(2, 2, "x", 2, (99.0, 97.0), (0.0,) * 2, (101.0, 103.0), (0.0,) * 2))
+
+    assert (98.0, 102.0) == (top.bid_px, top.ask_px)
 
 
 def test_an_empty_side_has_price_and_size_0() -> None:

@@ -91,11 +91,17 @@ class OrdersAtRandom(RuleBasedStateMachine):
         px_ticks=st.integers(1, 1000),
         sz_lots=st.integers(1, 50),
         reduce_only=st.booleans(),
+        is_open=st.booleans(),
     )
-    def add(self, side: Side, px_ticks: int, sz_lots: int, *, reduce_only: bool) -> Order:
+    def add(
+        self, side: Side, px_ticks: int, sz_lots: int, *, reduce_only: bool, is_open: bool
+    ) -> Order:
         what = place(f"c{next(self.numbers)}", side, px_ticks, sz_lots, reduce_only=reduce_only)
         self.facts[what.cloid] = Facts(side, px_ticks, sz_lots, reduce_only)
-        return add(self.orders, self.exposure, what)
+        order = add(self.orders, self.exposure, what)
+        if is_open:
+            self.orders.signal(order, Signal.ACCEPT, 2)
+        return order
 
     def settle(self, order: Order, before: OrderState) -> None:
         """What a change of state says about the modify in flight, by the house's rules."""

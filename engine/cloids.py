@@ -1,0 +1,24 @@
+"""Client order ids of 128 bits: the run's epoch, which an event gives, and a counter; never reused."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_EPOCHS: Final = 1 << 64
+
+
+class Cloids:
+    """The ids of one run."""
+
+    def __init__(self) -> None:
+        self._prefix = f"0x{0:016x}"
+        self._count = 0
+
+    def begin(self, epoch: int) -> None:
+        """Number from now on under this epoch (64 bits)."""
+        self._prefix = f"0x{epoch % _EPOCHS:016x}"
+
+    def next(self) -> str:
+        """An id that no order had before."""
+        self._count += 1
+        return f"{self._prefix}{self._count:016x}"
