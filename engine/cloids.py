@@ -1,4 +1,4 @@
-"""Client order ids of 128 bits: the run's epoch, which an event gives, and a counter; never reused."""
+"""Client order ids of 128 bits: the run's epoch and a counter; never reused."""
 
 from __future__ import annotations
 
