@@ -271,6 +271,9 @@ class AccountBook:
         return NOBODY
 
     def _opened(self, event: AccountOpened, account: Account) -> Applied:
+        if account.is_open:
+            # A ledger has one beginning; a later one would wipe out what it booked since.
+            return self._stray("AccountOpened")
         account.is_open = True
         account.start_e8 = event.balance_e8
         account.cash_e8 = event.balance_e8

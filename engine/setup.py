@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from engine.budget import BudgetLimits
+from engine.errors import ModelError
 from engine.model.instruments import Instrument
+from engine.state.accounts import EXTERNAL
 from risk.limits import Limits
 from strategies.api import Strategy
 
@@ -31,7 +33,8 @@ class StrategySetup(msgspec.Struct, frozen=True):
 class EngineSetup(msgspec.Struct, frozen=True):
     """Everything an engine is built from.
 
-    `bars_from_trades` names (instrument, interval_ns) that the venue sends no bars for.
+    `bars_from_trades` names (instrument, interval_ns) that the venue sends no bars for. Raises
+    ModelError for a strategy that shares its name, or whose account or instrument is not here.
     """
 
     instruments: tuple[Instrument, ...]
@@ -40,3 +43,20 @@ class EngineSetup(msgspec.Struct, frozen=True):
     limits: Limits = Limits()
     budget: BudgetLimits = BudgetLimits()
     bars_from_trades: frozenset[tuple[str, int]] = frozenset()
+
+    def __post_init__(self) -> None:
+        accounts = {item.name for item in self.accounts}
+        instruments = {item.id for item in self.instruments}
+        names = {EXTERNAL}
+        for item in self.strategies:
+            where = f"strategy {item.name!r}"
+            if item.name in names:
+                raise ModelError(f"{where}: expected a name of its own, and not {EXTERNAL!r}")
+            names.add(item.name)
+            if item.account not in accounts:
+                raise ModelError(f"{where}: account {item.account!r}, expected one of {accounts}")
+            for instrument in item.instruments:
+                if instrument not in instruments:
+                    raise ModelError(
+                        f"{where}: instrument {instrument!r}, expected one of {instruments}"
+                    )

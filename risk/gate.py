@@ -266,7 +266,7 @@ class Gate:
             sz_lots,
             replaced,
             asking.now_ns,
-            self.halted or ("stopping" if self.is_stopping else ""),
+            self._halt_reason(),
         )
         for name, check in ADD_CHECKS:
             failure = check(proposal)
@@ -372,11 +372,16 @@ class Gate:
         if not 1 <= intent.leverage <= allowed or intent.leverage % 1:
             measured = str(intent.leverage)
             return [self._refuse("", asking, "leverage", f"1..{allowed}", measured)]
+        if self._halt_reason():
+            return [self._refuse("", asking, "halted", "not halted", self._halt_reason())]
         account = asking.account
         if account.leverage_of(intent.instrument) == intent.leverage:
             return []
         command = UpdateLeverage(intent.instrument, intent.leverage, intent.is_cross)
         return [Approved(account.name, asking.strategy, _ADD, command)]
+
+    def _halt_reason(self) -> str:
+        return self.halted or ("stopping" if self.is_stopping else "")
 
     def _refuse(
         self, cloid: str, asking: _Asking, check: str, limit: str, measured: str

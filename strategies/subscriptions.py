@@ -13,7 +13,7 @@ _SPANS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 def span_ns(text: str) -> int:
     """A span such as "1s", "5m", "4h" or "1d" in nanoseconds. Raises StrategyError."""
     number, unit = text[:-1], text[-1:]
-    if not number.isdigit() or int(number) == 0 or unit not in _SPANS_S:
+    if not number.isdecimal() or int(number) == 0 or unit not in _SPANS_S:
         raise StrategyError(
             f"span {text!r}: expected a whole number and s, m, h or d, such as '1m'"
         )

@@ -104,8 +104,9 @@ class Refused(msgspec.Struct, frozen=True, gc=False, tag=True):
 class Batch(msgspec.Struct, frozen=True, gc=False):
     """Commands of one kind for one account, sent as one action.
 
-    `ip_weight` and `address_weight` are what the action costs of the venue's two budgets (protocol
-    6).
+    The kind is cancel, modify, leverage, order, alo (orders that only make) or bracket (an entry
+    and, after it, the children that wait for it). `ip_weight` and `address_weight` are what the
+    action costs of the venue's two budgets (protocol 6).
     """
 
     account: str

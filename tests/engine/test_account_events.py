@@ -8,7 +8,13 @@ import pytest
 
 from engine.account_events import REASONS_MAX
 from engine.model.effects import AskOrder
-from engine.model.events import FundingPaid, OrderFilled, OrderTriggered
+from engine.model.events import (
+    AccountOpened,
+    FundingPaid,
+    OrderFilled,
+    OrderTriggered,
+    Transfer,
+)
 from risk.limits import Limits
 from tests.engine.builders import BTC, BUY, MAIN, SELL, House, Scripted, live_house, only_command
 
@@ -229,6 +235,16 @@ def test_traded_volume_earns_address_budget() -> None:
     house.fill(CLOID_UNKNOWN, 99.0, 1.0, side=BUY)
 
     assert 99 == house.engine.planner.address(MAIN).cap - before
+
+
+def test_an_account_is_opened_once() -> None:
+    """A second opening would wipe out what was booked since."""
+    house = live_house()
+    house.step(Transfer, MAIN, 7, "deposit")
+    before = house.account.cash_e8
+    house.step(AccountOpened, MAIN, "hl", 5)
+
+    assert (before, 1) == (house.account.cash_e8, strays(house)["AccountOpened"])
 
 
 # -- markets that are none of ours -----------------------------------------------------------------

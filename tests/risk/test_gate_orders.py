@@ -238,6 +238,15 @@ def test_leverage_is_set_once() -> None:
     assert () == house.ask(intent)
 
 
+def test_leverage_stays_as_it_is_under_a_halt() -> None:
+    house = live_house()
+    house.halt()
+
+    assert [("halted", "not halted", "by hand")] == refused(
+        house.ask(house.strategies[0].set_leverage(BTC, 5))
+    )
+
+
 @pytest.mark.parametrize("leverage", [0, -1, 16, 21, 2.5, math.nan, math.inf])
 def test_leverage_beyond_the_operators_or_the_venues_limit_is_refused(leverage: float) -> None:
     house = live_house(limits=Limits(leverage_max=15), leverage={BTC: 3})
