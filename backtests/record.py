@@ -69,11 +69,12 @@ class Recorder:
 
     def reported(self, event: AccountEvent) -> None:
         """Keep what leaves no trace in an order."""
-        if isinstance(event, FundingPaid):
-            self.funding.append(event)
-        elif isinstance(event, OrderCanceled):
+        kind = type(event)
+        if kind is OrderCanceled:
             self.cancels[event.account] = self.cancels.get(event.account, 0) + 1
-        elif isinstance(event, CancelRejected):
+        elif kind is FundingPaid:
+            self.funding.append(event)  # type: ignore[arg-type]
+        elif kind is CancelRejected:
             self.cancel_rejects += 1
 
     def drain(self, session: Session) -> None:

@@ -97,7 +97,8 @@ class BookRoute(Feed):
         """Take in updates until one of them has effects, and return those."""
         book, run = self._book, self._top.run
         for event in events:
-            top = book.delta(event) if isinstance(event, BookDelta) else book.snapshot(event)
+            is_delta = type(event) is BookDelta
+            top = book.delta(event) if is_delta else book.snapshot(event)  # type: ignore[arg-type]
             effects = run((top,))
             if effects:
                 return effects

@@ -55,6 +55,7 @@ from risk.shaping import (
 
 Verdict = Approved | Refused
 _CANCEL, _REDUCE, _ADD = RiskClass.CANCEL, RiskClass.REDUCE, RiskClass.ADD
+_CANCELING, _OPEN = OrderState.CANCELING, OrderState.OPEN
 
 
 class _Asking(NamedTuple):
@@ -294,7 +295,7 @@ class Gate:
 
     def _cancel_order(self, order: Order, asking: _Asking) -> list[Verdict]:
         """A cancel, unless the order is gone or a cancel is already on its way."""
-        if not order.is_live or order.state is OrderState.CANCELING:
+        if not order.is_live or order.state is _CANCELING:
             return []
         self._orders.send_cancel(order, asking.now_ns)
         command = CancelOrder(order.instrument, order.cloid, order.generation)
@@ -320,7 +321,7 @@ class Gate:
         present = order.side, order.tif, order.reduce_only
         if present != (wish.side, wish.tif, wish.reduce_only):
             return self._cancel_order(order, asking)
-        if order.state is not OrderState.OPEN:
+        if order.state is not _OPEN:
             return []
         if order.px_ticks == wish.px_ticks and order.remaining_lots == wish.sz_lots:
             return []
@@ -328,7 +329,7 @@ class Gate:
 
     def _move(self, order: Order, px_ticks: int, sz_lots: int, asking: _Asking) -> Verdict:
         cloid = order.cloid
-        if order.state is not OrderState.OPEN:
+        if order.state is not _OPEN:
             return self._refuse(cloid, asking, "modify", "an open order", order.state.name)
         if sz_lots <= 0 or px_ticks <= 0:
             what = "size" if sz_lots <= 0 else "price"

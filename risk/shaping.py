@@ -27,6 +27,7 @@ from engine.model.units import Side, Tif, TriggerKind, ceil_div
 from engine.state.market import Market
 
 _NUMBER_MAX: Final = 1e15
+_IOC: Final = Tif.IOC
 _NUMBERS: Final[dict[type, tuple[str, ...]]] = {
     PlaceLimit: ("px", "sz"),
     PlaceMarket: ("sz", "slippage"),
@@ -39,7 +40,11 @@ _NUMBERS: Final[dict[type, tuple[str, ...]]] = {
 
 def no_number(intent: AnyIntent) -> str:
     """The first field that is nan, infinite or 1e15 and more, as `px=nan`; "" when none is."""
-    if type(intent) is PlaceBracket:
+    if type(intent) is PlaceLimit:
+        # The most common by far, without the detour.
+        if -_NUMBER_MAX < intent.px < _NUMBER_MAX and -_NUMBER_MAX < intent.sz < _NUMBER_MAX:
+            return ""
+    elif type(intent) is PlaceBracket:
         parts = (intent.entry, intent.stop_loss, intent.take_profit)
         return next((bad for part in parts if part is not None and (bad := no_number(part))), "")
     for name in _NUMBERS.get(type(intent), ()):
@@ -52,7 +57,7 @@ def no_number(intent: AnyIntent) -> str:
 def limit_place(intent: PlaceLimit, market: Market) -> Place:
     """A limit order on the grid: passive, unless it may only take."""
     grid = market.grid
-    is_aggressive = intent.tif is Tif.IOC
+    is_aggressive = intent.tif is _IOC
     return Place(
         intent.instrument,
         intent.cloid,

@@ -48,6 +48,7 @@ class Feed:
         self._events: list[Any] = []
         self._order: list[int] = []
         self.local_ns: list[int] = []
+        self.count = 0
         self.at = 0
 
     def load(self) -> bool:
@@ -67,6 +68,7 @@ class Feed:
         if not parts:
             return False
         self._take(parts, edge)
+        self.count = len(self._events)
         self.at = 0
         return True
 
@@ -108,18 +110,13 @@ class Feed:
                 if stop < len(block.events):
                     break
 
-    @property
-    def count(self) -> int:
-        """How many rows are loaded."""
-        return len(self._events)
-
     def run_until(self, stop: int) -> Effects:
         """Let the engine take loaded rows up to `stop` or the first effects; the effects."""
         if len(self._sources) == 1:
             rest = iter(self._events)
             stream = islice(rest, self.at, stop)
             effects: Effects = self._routes[0].run(stream)
-            self.at = len(self._events) - length_hint(rest) if effects else stop
+            self.at = self.count - length_hint(rest) if effects else stop
             return effects
         events, order, routes = self._events, self._order, self._routes
         for at in range(self.at, stop):
@@ -209,9 +206,15 @@ class _Run:
 
     def _next_touch(self, limit_ns: int) -> tuple[tuple[int, int, int] | None, int]:
         """The earliest row to look at as (ts_ns, source, row), and until when nothing happens."""
+        watch = self._session.exchange.watch
+        if len(self._touches) == 1:
+            touch = self._touches[0]
+            row, clear_ns = touch.find(watch(touch.source.instrument), limit_ns)
+            if row < 0:
+                return None, clear_ns
+            return (touch.source.venue_ns(row), 0, row), NEVER_HIGH
         best: tuple[int, int, int] | None = None
         clear_ns = NEVER_HIGH
-        watch = self._session.exchange.watch
         for i, touch in enumerate(self._touches):
             row, clear = touch.find(watch(touch.source.instrument), limit_ns)
             if row < 0:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
-from itertools import chain, tee
+from itertools import chain
 from typing import Final
 
 from backtests.drive.rows import PLAIN, merged
@@ -28,7 +29,7 @@ def run_reference(
     """
     rows: Iterator[MarketEvent]
     if len(feed_streams) == 1 and exchange_streams == feed_streams:
-        blocks, copies = tee(merged(feed_streams, PLAIN, "ts_local_ns", feed_ns))
+        blocks, copies = _twice(merged(feed_streams, PLAIN, "ts_local_ns", feed_ns))
         rows = chain.from_iterable(copies)
     else:
         blocks = merged(feed_streams, PLAIN, "ts_local_ns", feed_ns)
@@ -59,3 +60,20 @@ def run_reference(
         session.events += len(block)
         if progress is not None and block:
             progress(block[-1].ts_local_ns)
+
+
+def _twice(blocks: Iterator[list[MarketEvent]]) -> tuple[Iterator[list[MarketEvent]], ...]:
+    """Two iterators over one, keeping only what one of them has not had (`tee` keeps up to 57)."""
+    waiting: tuple[deque[list[MarketEvent]], ...] = (deque(), deque())
+
+    def take(own: deque[list[MarketEvent]]) -> Iterator[list[MarketEvent]]:
+        while True:
+            if not own:
+                block = next(blocks, None)
+                if block is None:
+                    return
+                for queue in waiting:
+                    queue.append(block)
+            yield own.popleft()
+
+    return take(waiting[0]), take(waiting[1])

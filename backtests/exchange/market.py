@@ -50,9 +50,12 @@ class Market:
     """What is displayed of one instrument, in ticks and lots on request."""
 
     __slots__ = (
+        "_ask_px",
         "_best_ask",
         "_best_bid",
+        "_bid_px",
         "_half_spread_ppb",
+        "_of_top",
         "_seq",
         "_taken",
         "_taken_row",
@@ -84,6 +87,8 @@ class Market:
         self._half_spread_ppb = half_spread_ppb
         self._best_bid = _UNKNOWN
         self._best_ask = _UNKNOWN
+        self._bid_px = self._ask_px = 0.0
+        self._of_top: BookTop | Quote | None = None
         self._seq = 0
         self._taken: dict[int, int] = {}
         self._taken_row: object = None
@@ -94,24 +99,42 @@ class Market:
         """Take in a whole book."""
         self.bids = dict(zip(event.bid_px, event.bid_sz, strict=True))
         self.asks = dict(zip(event.ask_px, event.ask_sz, strict=True))
+        self._bid_px = max(self.bids, default=0.0)
+        self._ask_px = min(self.asks, default=0.0)
         self._best_bid = self._best_ask = _UNKNOWN
         self._seq = event.seq
 
-    def change_book(self, event: BookDelta) -> bool:
+    def change_book(self, event: BookDelta) -> bool:  # noqa: C901, PLR0912 - both sides written out
         """Change some levels; False when there was no book, which then starts from nothing."""
         is_ready = self.bids is not None
         if self.bids is None or self.asks is None:
             self.bids, self.asks = {}, {}
-        for levels, pxs, szs in (
-            (self.bids, event.bid_px, event.bid_sz),
-            (self.asks, event.ask_px, event.ask_sz),
-        ):
-            for px, sz in zip(pxs, szs, strict=True):
-                if sz:
-                    levels[px] = sz
-                else:
-                    levels.pop(px, None)
-        self._best_bid = self._best_ask = _UNKNOWN
+        bids, best = self.bids, self._bid_px
+        for px, sz in zip(event.bid_px, event.bid_sz):  # noqa: B905
+            if sz:
+                bids[px] = sz
+                if px > best:  # noqa: PLR1730 - a call of max costs more
+                    best = px
+            else:
+                bids.pop(px, None)
+        if best and best not in bids:
+            best = max(bids, default=0.0)
+        if best != self._bid_px:
+            self._bid_px = best
+            self._best_bid = _UNKNOWN
+        asks, best = self.asks, self._ask_px
+        for px, sz in zip(event.ask_px, event.ask_sz):  # noqa: B905
+            if sz:
+                asks[px] = sz
+                if px < best or not best:
+                    best = px
+            else:
+                asks.pop(px, None)
+        if best and best not in asks:
+            best = min(asks, default=0.0)
+        if best != self._ask_px:
+            self._ask_px = best
+            self._best_ask = _UNKNOWN
         self._seq = event.seq
         return is_ready
 
@@ -126,16 +149,25 @@ class Market:
         """The best displayed or synthetic price of the bids (side 1) or asks (-1); 0 if none."""
         if self.bids is None:
             top = self.top
-            if top is not None:
-                return round((top.bid_px if side > 0 else top.ask_px) * self.px_scale)
-            return self._synthetic_ticks(side)
+            if top is None:
+                return self._synthetic_ticks(side)
+            if top is not self._of_top:
+                self._read(top)
+            return self._best_bid if side > 0 else self._best_ask
         if side > 0:
             if self._best_bid == _UNKNOWN:
-                self._best_bid = round(max(self.bids, default=0.0) * self.px_scale)
+                self._best_bid = round(self._bid_px * self.px_scale)
             return self._best_bid
         if self._best_ask == _UNKNOWN:
-            self._best_ask = round(min(self.asks or (), default=0.0) * self.px_scale)
+            self._best_ask = round(self._ask_px * self.px_scale)
         return self._best_ask
+
+    def _read(self, top: BookTop | Quote) -> None:
+        """Work out the best prices of a top, once."""
+        scale = self.px_scale
+        self._of_top = top
+        self._best_bid = round(top.bid_px * scale)
+        self._best_ask = round(top.ask_px * scale)
 
     def mark_ticks2(self) -> int:
         """Twice the mark price in ticks.
@@ -148,8 +180,9 @@ class Market:
         if self.bids is not None:
             bid_ticks, ask_ticks = self.best_ticks(1), self.best_ticks(-1)
         elif top is not None:
-            scale = self.px_scale
-            bid_ticks, ask_ticks = round(top.bid_px * scale), round(top.ask_px * scale)
+            if top is not self._of_top:
+                self._read(top)
+            bid_ticks, ask_ticks = self._best_bid, self._best_ask
         else:
             return 2 * self.last_ticks()
         if bid_ticks and ask_ticks:

@@ -21,6 +21,9 @@ from backtests.exchange.outbox import Outbox
 from engine.model.events import Bar, Trade
 from engine.model.units import Tif, fee_e8
 
+_IOC, _ALO = Tif.IOC, Tif.ALO
+_RESTS, _WAITS_FOR_TRIGGER = Status.RESTS, Status.WAITS_FOR_TRIGGER
+
 RatePpb = Callable[[str, str, bool, int], int]
 
 
@@ -63,8 +66,8 @@ class Matcher:
     def refusal(self, order: Order, offers: Levels | None) -> str:
         """Why time in force forbids the order to enter; "" when it does not."""
         if offers is None:
-            return words.IOC if order.tif is Tif.IOC else ""
-        if order.tif is not Tif.ALO:
+            return words.IOC if order.tif is _IOC else ""
+        if order.tif is not _ALO:
             return ""
         desk = order.desk
         bid_ticks, ask_ticks = desk.market.best_ticks(1), desk.market.best_ticks(-1)
@@ -91,7 +94,7 @@ class Matcher:
             self._take(order, offers)
             if not order.left_lots:
                 return
-        if order.tif is Tif.IOC:
+        if order.tif is _IOC:
             self.cancel(order, words.IOC_CANCELED)
             return
         order.desk.rest(order)
@@ -102,7 +105,7 @@ class Matcher:
     def _make_room(self, newest: Order) -> None:
         """Cancel older reduce-only orders that do not fit the position beside the newest."""
         position = newest.position
-        resting = [order for order in position.reducers if order.status is Status.RESTS]
+        resting = [order for order in position.reducers if order.status is _RESTS]
         excess = sum([order.left_lots for order in resting]) - abs(position.lots)
         for order in resting:
             if excess <= 0 or order is newest:
@@ -188,21 +191,28 @@ class Matcher:
     def on_cross(self, desk: Desk) -> None:
         """Fill orders that the opposite best reaches, up to what is displayed there in this row."""
         market = desk.market
-        for side, own in ((1, desk.bids), (-1, desk.asks)):
-            if not own.keys:
-                continue
-            best_ticks = market.best_ticks(-side)
-            key = -side * best_ticks
-            if not best_ticks or own.keys[0] > key:
-                continue
-            lots = market.best_left_lots(-side, best_ticks)
-            for order in own.reached(key):
-                if lots <= 0:
-                    break
-                part = self._fill_resting(order, lots)
-                if part and lots < UNLIMITED_LOTS:
-                    market.take(-side, best_ticks, part)
-                    lots -= part
+        keys = desk.bids.keys
+        if keys:
+            best_ticks = market.best_ticks(-1)
+            if keys[0] <= -best_ticks < 0:
+                self._cross(desk, 1, desk.bids, best_ticks)
+        keys = desk.asks.keys
+        if keys:
+            best_ticks = market.best_ticks(1)
+            if keys[0] <= best_ticks:
+                self._cross(desk, -1, desk.asks, best_ticks)
+
+    def _cross(self, desk: Desk, side: int, own: OwnSide, best_ticks: int) -> None:
+        """Fill own orders of one side, which the other side's best has reached."""
+        market = desk.market
+        lots = market.best_left_lots(-side, best_ticks)
+        for order in own.reached(-side * best_ticks):
+            if lots <= 0:
+                break
+            part = self._fill_resting(order, lots)
+            if part and lots < UNLIMITED_LOTS:
+                market.take(-side, best_ticks, part)
+                lots -= part
 
     def on_bar(self, desk: Desk, bar: Bar) -> None:
         """Fill in full the orders a bar trades strictly through."""
@@ -268,7 +278,7 @@ class Matcher:
         """Take an order out of everything, and say nothing."""
         desk = order.desk
         if order.reduce_only:
-            if order.status is Status.RESTS or order.status is Status.WAITS_FOR_TRIGGER:
+            if order.status is _RESTS or order.status is _WAITS_FOR_TRIGGER:
                 order.position.reducers.remove(order)
         elif order.left_lots:
             lots = order.left_lots

@@ -31,6 +31,10 @@ class Status(IntEnum):
     RESTS = 3
 
 
+_RESTS: Final = Status.RESTS
+_WAITS_FOR_TRIGGER: Final = Status.WAITS_FOR_TRIGGER
+
+
 class Order(msgspec.Struct, eq=False):
     """One of our orders at the exchange.
 
@@ -148,7 +152,7 @@ class Desk:
 
     def rest(self, order: Order) -> None:
         """Let an order rest, behind what is displayed at its price."""
-        order.status = Status.RESTS
+        order.status = _RESTS
         (self.bids if order.side > 0 else self.asks).add(order)
         if not self.fills_on_cross:
             order.ahead_lots = self.market.shown_lots(order.side, order.px_ticks)
@@ -164,11 +168,11 @@ class Desk:
 
     def withdraw(self, order: Order) -> None:
         """Take an order from wherever it stands."""
-        if order.status is Status.RESTS:
+        if order.status is _RESTS:
             (self.bids if order.side > 0 else self.asks).remove(order)
             if order.ahead_lots != 0:
                 self.queued.remove(order)
-        elif order.status is Status.WAITS_FOR_TRIGGER:
+        elif order.status is _WAITS_FOR_TRIGGER:
             self.triggers.remove(order)
         self._is_fresh = False
 

@@ -61,7 +61,7 @@ class Book:
         bids = self._bids
         best = self.best_bid
         is_lost = False
-        for px, sz in zip(event.bid_px, event.bid_sz, strict=True):
+        for px, sz in zip(event.bid_px, event.bid_sz):  # noqa: B905
             if sz:
                 bids[px] = sz
                 if px > best:  # noqa: PLR1730 - a call of max costs more than all the rest
@@ -73,7 +73,7 @@ class Book:
         asks = self._asks
         best = self.best_ask
         is_lost = False
-        for px, sz in zip(event.ask_px, event.ask_sz, strict=True):
+        for px, sz in zip(event.ask_px, event.ask_sz):  # noqa: B905
             if sz:
                 asks[px] = sz
                 if px < best or not best:
