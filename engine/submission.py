@@ -31,6 +31,7 @@ from engine.state.orders import Order, Orders
 
 BATCH_MAX: Final = 39
 _ADD: Final = RiskClass.ADD
+_ALO: Final = Tif.ALO
 _WISHES: Final = (PlaceLimit, CancelQuote)
 
 
@@ -57,7 +58,7 @@ def _kind(command: Command) -> str:
     if type(command) is CancelOrder:
         return "cancel"
     if type(command) is Place:
-        return "alo" if command.tif is Tif.ALO and command.trigger is None else "order"
+        return "alo" if command.tif is _ALO and command.trigger is None else "order"
     return "modify" if type(command) is ModifyOrder else "leverage"
 
 
@@ -94,13 +95,20 @@ def _grouped(approved: Sequence[Approved]) -> list[_Group]:
                 parents.add(command.parent)
     groups: dict[tuple[str, ...], _Group] = {}
     for item in approved:
-        kind, key, rank = _berth(item, placed, parents)
+        command = item.command
+        if type(command) is Place and not parents:
+            kind = "alo" if command.tif is _ALO and command.trigger is None else "order"
+            key: tuple[str, ...] = (kind, item.account)
+            rank: int = item.risk_class
+        else:
+            kind, key, rank = _berth(item, placed, parents)
         group = groups.get(key)
         if group is None:
             groups[key] = _Group(kind, item, rank)
         else:
             group.items.append(item)
-            group.rank = min(group.rank, rank)
+            if rank < group.rank:  # noqa: PLR1730 - a call of min costs more
+                group.rank = rank
     if len(groups) == 1:
         return list(groups.values())
     return sorted(groups.values(), key=_rank)

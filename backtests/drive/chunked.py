@@ -151,6 +151,7 @@ class _Run:
         self._feed = feed
         self._venue = venue
         self._done = (0, MARKET_AT_ENGINE)
+        self._synced_ns = -1
         self._touches = [Touch(source) for source in venue]
         for source in venue:
             if source.is_book():
@@ -171,10 +172,9 @@ class _Run:
                 if progress is not None and feed.count:
                     progress(feed.local_ns[0])
                 continue
-            if agenda and agenda[0] < self._done:
-                # The exchange has been shown everything up to the engine's own instant.
+            # The exchange has been shown everything up to the engine's own instant.
+            while agenda and agenda[0] < self._done:
                 self._carry_out(heappop(agenda))
-                continue
             due = agenda[0] if agenda else None
             due_ns = due[0] if due is not None else NEVER_HIGH
             touch, clear_ns = self._next_touch(min(due_ns, feed.local_ns[-1]))
@@ -241,8 +241,9 @@ class _Run:
             self._session.collect()
 
     def _carry_out(self, due: Due) -> None:
-        if due[1] == COMMAND:
+        if due[1] == COMMAND and due[0] != self._synced_ns:
             self._sync(due[0])
+            self._synced_ns = due[0]
         self._session.carry_out(due)
 
     def _sync(self, ts_ns: int) -> None:

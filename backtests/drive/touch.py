@@ -12,11 +12,12 @@ from typing import Final
 
 import numpy as np
 
-from backtests.drive.blocks import NEVER_HIGH, PART_ROWS, Block, Source
+from backtests.drive.blocks import NEVER_HIGH, PART_ROWS, Block, Searched, Source
 from backtests.exchange import Watch
 from backtests.tape import StreamKind
 
 REACH_PARTS: Final = 2
+_WITH_LEVELS: Final = (StreamKind.QUOTE, StreamKind.BOOK)
 
 
 class Touch:
@@ -60,57 +61,36 @@ class Touch:
         How far it reaches at once grows while the orders stay the same, because most orders change
         soon.
         """
-        count = block.count
+        count, venue_ns, prices = block.count, block.venue_ns, block.searched
         reach = self._reach
         self._reach = 2 * reach
+        has_levels = bool(watch.levels) and self.source.kind in _WITH_LEVELS
+        bid, ask = watch.bid_ticks, watch.ask_ticks
+        low, high = watch.trigger_low_ticks, watch.trigger_high_ticks
         while at < count:
-            stop = min(count, at - at % PART_ROWS + PART_ROWS)
-            hit = self._hit(watch, block, at, stop)
+            part = at // PART_ROWS
+            stop = min(count, (part + 1) * PART_ROWS)
+            hit = self._changed(watch, block, at, stop) if has_levels else -1
+            if (
+                prices.low_parts[part] <= bid
+                or prices.high_parts[part] >= ask
+                or prices.mark_low_parts[part] <= low
+                or prices.mark_high_parts[part] >= high
+            ):
+                crossed = _crossed(watch, prices, at, stop if hit < 0 else hit)
+                if crossed >= 0:
+                    hit = crossed
             if hit >= 0:
                 self._found = self._looked = block.start + hit
                 return self._found, 0
             at = stop
             self._looked = block.start + at
             reach -= 1
-            if at < count and (not reach or block.venue_ns[at] > limit_ns):
-                return -1, block.venue_ns[at]
+            if at < count and (not reach or venue_ns[at] > limit_ns):
+                return -1, venue_ns[at]
         if self._looked >= self.source.n:
             return -1, NEVER_HIGH
         return -1, self.source.venue_ns(self._looked)
-
-    def _hit(self, watch: Watch, block: Block, a: int, b: int) -> int:
-        """The first of rows a..b (of one part) that could touch an own order, or -1."""
-        if watch.levels and self.source.kind in (StreamKind.QUOTE, StreamKind.BOOK):
-            changed = self._changed(watch, block, a, b)
-            if changed >= 0:
-                plain = self._crossed(watch, block, a, changed)
-                return changed if plain < 0 else plain
-        return self._crossed(watch, block, a, b)
-
-    def _crossed(self, watch: Watch, block: Block, a: int, b: int) -> int:
-        """The first of rows a..b whose prices reach an own order or a trigger, or -1."""
-        part = a // PART_ROWS
-        prices = block.searched
-        bid, ask = watch.bid_ticks, watch.ask_ticks
-        low, high = watch.trigger_low_ticks, watch.trigger_high_ticks
-        if (
-            prices.low_parts[part] > bid
-            and prices.high_parts[part] < ask
-            and prices.mark_low_parts[part] > low
-            and prices.mark_high_parts[part] < high
-        ):
-            return -1
-        lows, highs = prices.low, prices.high
-        mark_lows, mark_highs = prices.mark_low, prices.mark_high
-        for row in range(a, b):
-            if (
-                lows[row] <= bid
-                or highs[row] >= ask
-                or mark_lows[row] <= low
-                or mark_highs[row] >= high
-            ):
-                return row
-        return -1
 
     def _changed(self, watch: Watch, block: Block, a: int, b: int) -> int:
         """The first of rows a..b that shows an own order's level anew."""
@@ -135,3 +115,20 @@ class Touch:
         told[np.searchsorted(off - off[0], np.flatnonzero(changed), side="right") - 1] = True
         row = int(told.argmax())
         return a + row if told[row] else -1
+
+
+def _crossed(watch: Watch, prices: Searched, a: int, b: int) -> int:
+    """The first of rows a..b whose prices reach an own order or a trigger, or -1."""
+    bid, ask = watch.bid_ticks, watch.ask_ticks
+    low, high = watch.trigger_low_ticks, watch.trigger_high_ticks
+    lows, highs = prices.low, prices.high
+    mark_lows, mark_highs = prices.mark_low, prices.mark_high
+    for row in range(a, b):
+        if (
+            lows[row] <= bid
+            or highs[row] >= ask
+            or mark_lows[row] <= low
+            or mark_highs[row] >= high
+        ):
+            return row
+    return -1
