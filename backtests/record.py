@@ -23,6 +23,7 @@ from engine.model.units import NS_PER_S, Tif
 from engine.routes import Effects
 from engine.state.orders import Order
 from engine.state.positions import Position
+from risk.margin import maintenance_margin_e8
 
 OrderKind = Literal["limit", "market", "trigger"]
 SAMPLES_MAX: Final = 2_000
@@ -216,12 +217,17 @@ class _Path:
 
 def equity_curve(
     outcome: Outcome, recorder: Recorder, feed_delay_ns: int
-) -> tuple[list[EquityPoint], list[InstrumentSeries]]:
-    """The equity of all accounts together, exact in 1e-8, and each instrument's series."""
+) -> tuple[list[EquityPoint], list[InstrumentSeries], int]:
+    """The equity of all accounts together, exact in 1e-8, and each instrument's series.
+
+    Last, the first sample at which it was below maintenance margin, or 0.
+    """
     times = sample_times(outcome.start_ns, outcome.end_ns)
     count = len(times)
     start_e8 = sum(account.start_e8 for account in outcome.engine.accounts.values())
-    unrealised, realised, fees, gross, net = (np.zeros(count, dtype=object) for _ in range(5))
+    unrealised, realised, fees, gross, net, least = (
+        np.zeros(count, dtype=object) for _ in range(6)
+    )
     series = []
     for where, market in outcome.engine.markets.items():
         path = _Path([b for b in recorder.bookings if b.fill.instrument == where], market.scales)
@@ -234,6 +240,7 @@ def equity_curve(
         fees += path.fees_e8[rows]
         gross += abs(value)
         net += value
+        least += [maintenance_margin_e8(market.instrument, abs(one)) for one in value]
         known = marks2 > 0
         series.append(
             InstrumentSeries(
@@ -262,4 +269,5 @@ def equity_curve(
         )
         for i in range(count)
     ]
-    return points, series
+    below = np.flatnonzero(cash + unrealised < least)
+    return points, series, int(times[below[0]]) if len(below) else 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from backtests.drive.session import Session
 from backtests.models.fees import StaticFees
 from backtests.models.latency import FixedLatency, JitteredLatency, LatencyModel
 from backtests.record import Recorder, equity_curve, fill_rows, order_rows
+from backtests.report.exact import iso_ns
 from backtests.report.result import RunResult, StrategyTotals
 from backtests.simulate import Driver, Outcome, Simulation, simulate
 from backtests.tape import Stream, StreamKind, Tape
@@ -31,6 +32,7 @@ from engine.drive.replay import journaled_step
 from engine.drive.seams import wall_seconds
 from engine.errors import ConfigError, UsageError
 from engine.journal import JournalWriter
+from engine.model.orders import OrderState
 from engine.model.units import NS_PER_MS, PPB, Side, money_e8
 from engine.routes import Effects
 from engine.setup import AccountSetup, EngineSetup, StrategySetup
@@ -164,7 +166,7 @@ def result_of(
 ) -> RunResult:
     """The result of a finished run, as the report takes it."""
     engine = outcome.engine
-    equity, series = equity_curve(outcome, recorder, sim.feed_delay_ns)
+    equity, series, breach_ns = equity_curve(outcome, recorder, sim.feed_delay_ns)
     refusals: dict[str, int] = {}
     for (_, check), count in sorted(engine.refusals.items()):
         refusals[check] = refusals.get(check, 0) + count
@@ -194,7 +196,26 @@ def result_of(
         strategies=[_totals(name, outcome, recorder) for name in _owners(outcome)],
         assumptions=assumptions(sim, outcome),
         config=_shown(loaded.config),
+        warnings=tuple(_warnings(outcome, breach_ns)),
     )
+
+
+def _warnings(outcome: Outcome, breach_ns: int) -> Iterator[str]:
+    """What the run itself knows and a reader must know before any number."""
+    if breach_ns:
+        yield (
+            f"At {iso_ns(breach_ns)} equity was below maintenance margin: a real account would have"
+            " been liquidated, and nothing after that could have happened."
+        )
+    orders = outcome.engine.orders
+    unknown = sum(order.state is OrderState.UNKNOWN for order in orders.all_live())
+    if unknown:
+        yield f"Orders whose outcome is still unknown at the end: {unknown}."
+    if orders.anomalies:
+        count = sum(orders.anomalies.values())
+        yield f"Reports of the venue that contradict what was known of an order: {count}."
+    for note in outcome.session.notes:
+        yield note.text
 
 
 def _owners(outcome: Outcome) -> list[str]:
@@ -292,7 +313,7 @@ def assumptions(sim: Simulation, outcome: Outcome) -> list[str]:
             )
     said.append("Own orders do not move the recorded market; what they take is not taken twice.")
     said.append(
-        "Liquidation is not simulated: equity below maintenance margin shows in the curve only."
+        "Liquidation is not simulated; equity below maintenance margin is said in a warning."
     )
     return said
 

@@ -163,6 +163,9 @@ class AccountBook:
         order = self._alive(event)
         if order is None:
             return self._stray("OrderCanceled")
+        if not event.oid and not order.is_live:
+            # "No such order" answers a question that earlier reports have settled meanwhile.
+            return order.strategy, False
         self._orders.cancel_old(order, event.ts_local_ns, event.reason)
         return order.strategy, False
 

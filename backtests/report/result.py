@@ -125,6 +125,8 @@ class StrategyTotals(msgspec.Struct, frozen=True, kw_only=True):
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """A finished run. `assumptions` says in words which models were used; `config` holds no secret.
 
+    `warnings` are what the driver knows and a reader must know first, as sentences.
+
     `instruments` has every instrument that a fill or an order names: its grid turns ticks and lots
     into exact decimals. Fills, orders and equity points are in the order of time.
     """
@@ -151,6 +153,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     assumptions: list[str]
     config: dict[str, Any]
     collateral: str = "USDC"
+    warnings: tuple[str, ...] = ()
 
     @property
     def transfers_e8(self) -> int:

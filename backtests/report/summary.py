@@ -180,7 +180,8 @@ def _ledger(result: RunResult) -> Summary:
 
 def _warnings(analysis: Analysis, ledger: Summary) -> list[str]:
     """What a reader must know before any number, as sentences."""
-    result, found = analysis.result, []
+    result = analysis.result
+    found = list(result.warnings)
     for key, source in (
         ("difference", "the fills"),
         ("difference_by_strategy", "the totals of the strategies"),

@@ -11,16 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from backtests.data_commands import generate_command, import_command
 from backtests.report import summarise, write_report
 from backtests.runner import run_backtest
+from backtests.tape import Stream, StreamKind, write_tape
 from engine.config import load_config
 from engine.drive.recorded import replay_run
 from engine.journal import JournalReader, JournalWriter, Record
 from engine.journal.reader import EffectsRecord, EventRecord, MetaRecord
 from engine.model.events import AnyEvent, BookDelta, BookSnapshot
+from engine.model.instruments import MarginTier, hyperliquid_instrument
+from engine.model.units import NS_PER_S
 from tests.conftest import ROOT
 
 CSVS = ("fills.csv", "orders.csv", "equity.csv")
@@ -171,6 +175,26 @@ def test_the_strategy_in_the_readme_runs_from_its_file(tmp_path: Path) -> None:
     assert {order.strategy for order in result.orders} == {"breakout"}
 
 
+LEVERED = """
+[venues.hl]
+kind = "hyperliquid"
+network = "local"
+[accounts.main]
+venue = "hl"
+[symbols.SOL]
+leverage = 20
+[[strategies]]
+name = "trend"
+use = "ema_cross"
+account = "main"
+symbols = ["SOL"]
+params = { interval = "1m", fast = 2, slow = 4, notional = 15000.0 }
+[risk]
+data_age_ms_max = 120_000
+[backtest]
+data = "market.tape"
+starting_balance = 1_000.0
+"""
 REAL_MM = (
     CONFIG.split('[[strategies]]\nname = "trend"', maxsplit=1)[0]
     + """
@@ -195,6 +219,37 @@ params = { interval = "1m", notional = 10000.0 }
 data = "market.tape"
 starting_balance = 100_000.0
 """
+
+
+def crash(folder: Path) -> None:
+    """Minutes that fall, minutes that rise, and then one that loses a seventh."""
+    where = hyperliquid_instrument("hl", "SOL", sz_decimals=2, margin_tiers=(MarginTier(0, 20),))
+    falling = [1_000_000 - 1_000 * k for k in range(6)]
+    rising = [995_000 + 1_000 * k for k in range(8)]
+    close = np.array([*falling, *rising, 860_000, 860_000])
+    opened = np.concatenate([close[:1], close[:-1]])
+    close_ns = 1_700_000_000 * NS_PER_S + np.arange(1, len(close) + 1) * 60 * NS_PER_S
+    columns = {
+        "ts_venue_ns": close_ns,
+        "ts_local_ns": close_ns,
+        "open_ticks": opened,
+        "high_ticks": np.maximum(opened, close),
+        "low_ticks": np.minimum(opened, close),
+        "close_ticks": close,
+        "volume_lots": np.full(len(close), 1_000),
+    }
+    bars = Stream.from_columns(StreamKind.BAR, where, columns, 60 * NS_PER_S)
+    write_tape(folder / "market.tape", [bars])
+
+
+def test_equity_below_maintenance_margin_is_said_first(tmp_path: Path) -> None:
+    crash(tmp_path)
+    (tmp_path / "run.toml").write_text(LEVERED)
+
+    summary = summary_of(tmp_path, "chunked")
+
+    assert summary["warnings"][0].startswith("At 2023-11-14T22:28:21")
+    assert "below maintenance margin" in summary["warnings"][0]
 
 
 @pytest.mark.parametrize("driver", ["reference", "chunked"])
