@@ -117,20 +117,16 @@ def _grouped(approved: Sequence[Approved]) -> list[_Group]:
 def _berth(item: Approved, placed: set[str], parents: set[str]) -> tuple[str, tuple[str, ...], int]:
     """The kind of batch a command goes in, which one of that kind, and how early it goes."""
     command = item.command
-    kind = type(command)
-    if kind is CancelOrder:
-        assert isinstance(command, CancelOrder)
+    if type(command) is CancelOrder:
         if command.cloid in placed:
             return "cancel", ("late", item.account), _ADD + 1
         return "cancel", ("cancel", item.account), item.risk_class
-    if kind is Place:
-        assert isinstance(command, Place)
-        if parents and (command.parent or command.cloid in parents):
-            return "bracket", ("bracket", command.parent or command.cloid), _ADD
-    name = _kind(command)
-    if isinstance(command, ModifyOrder):
-        return name, (name, item.account, command.tif), item.risk_class
-    return name, (name, item.account), item.risk_class
+    if type(command) is Place and (command.parent or command.cloid in parents):
+        return "bracket", ("bracket", command.parent or command.cloid), _ADD
+    kind = _kind(command)
+    if type(command) is ModifyOrder:
+        return kind, (kind, item.account, command.tif), item.risk_class
+    return kind, (kind, item.account), item.risk_class
 
 
 class Planner:
