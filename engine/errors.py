@@ -9,6 +9,9 @@
     |-- JournalError            a journal cannot be read or written
     |-- ReplayDivergence        a recorded run came out differently: names the first difference
     |-- TransportError          a link to a venue is closed, lost or overfull
+    |   `-- NotSentError        no connection could be made: nothing of the request left
+    |-- VenueError              a venue said something that makes no sense, or refused a request
+    |-- CredentialsError        a key or token cannot trade the account it was given for
     `-- VirtualTimeError        a run in virtual time would wait for the real world, or for ever
 
 A refusal, a reject, a partial fill and an unknown outcome are data, never exceptions.
@@ -51,6 +54,18 @@ class ReplayDivergence(PerpdError):
 
 class TransportError(PerpdError):
     """A link to a venue is closed, lost or overfull."""
+
+
+class NotSentError(TransportError):
+    """No connection could be made: it is certain that nothing of the request left."""
+
+
+class VenueError(PerpdError):
+    """A venue said something that makes no sense, or refused a request that only reads."""
+
+
+class CredentialsError(PerpdError):
+    """A key or token cannot trade the account it was given for; the message says what can."""
 
 
 class VirtualTimeError(PerpdError):

@@ -13,8 +13,10 @@ from enum import StrEnum
 
 import msgspec
 
+from engine.model.commands import Trigger
 from engine.model.instruments import Instrument
-from engine.model.units import Side
+from engine.model.orders import OrderState
+from engine.model.units import Side, Tif
 
 
 class Event(msgspec.Struct, frozen=True, gc=False, tag_field="type"):
@@ -254,6 +256,55 @@ class LeverageSet(AccountEvent, frozen=True, gc=False, tag=True):
     is_cross: bool
 
 
+class PositionCarried(AccountEvent, frozen=True, gc=False, tag=True):
+    """A position from before this run: signed lots, their signed cost, and who built it.
+
+    Comes after `AccountOpened` and before any fill.
+    """
+
+    instrument: str
+    owner: str
+    lots: int
+    cost_e8: int
+
+
+class OrderCarried(OrderEvent, frozen=True, gc=False, tag=True):
+    """An order from before this run that may still live; `sz_lots` is what remains of it.
+
+    `state` is OPEN or WAITING where the venue says so, else UNKNOWN: then it is asked about.
+    """
+
+    oid: int
+    owner: str
+    quote: str
+    side: Side
+    px_ticks: int
+    sz_lots: int
+    tif: Tif
+    reduce_only: bool
+    state: OrderState
+    trigger: Trigger | None = None
+    parent: str = ""
+
+
+class AccountRead(AccountEvent, frozen=True, gc=False, tag=True):
+    """The account as the venue holds it at `ts_venue_ns`: every open position, as (id, lots).
+
+    `cash_e8` is equity less unrealised profit.
+    """
+
+    equity_e8: int
+    cash_e8: int
+    positions: tuple[tuple[str, int], ...]
+
+
+class BudgetRead(AccountEvent, frozen=True, gc=False, tag=True):
+    """The account's action budget as the venue counts it."""
+
+    used: int
+    cap: int
+
+
 # -- the connection, the clock and the operator ----------------------------------------------------
 
 
@@ -307,6 +358,13 @@ class Resumed(Event, frozen=True, gc=False, tag=True):
     reason: str
 
 
+class WeightSpent(Event, frozen=True, gc=False, tag=True):
+    """Requests that are no orders cost so much of a venue's shared (IP or key) budget."""
+
+    venue: str
+    weight: int
+
+
 class BlockTime(Event, frozen=True, gc=False, tag=True):
     """Time passed with nothing else to say: keeps ages and windows honest in a quiet market."""
 
@@ -335,11 +393,16 @@ AnyEvent = (
     | FundingPaid
     | Transfer
     | LeverageSet
+    | PositionCarried
+    | OrderCarried
+    | AccountRead
+    | BudgetRead
     | StreamChanged
     | EngineStarted
     | EngineStopping
     | TimerFired
     | Halted
     | Resumed
+    | WeightSpent
     | BlockTime
 )
