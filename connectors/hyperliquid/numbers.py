@@ -1,0 +1,84 @@
+"""Hyperliquid's decimal strings to scaled integers and back, exact, without a float on the way.
+
+The venue prints every price, size, amount and rate as a decimal string (protocol 0.2), sometimes
+with a space before it. What perpd counts with are integers: ticks, lots, 1e-8 of the collateral. A
+number that does not fit its integer is an error, never rounded in silence: where rounding is meant
+(an average price, an amount of ten decimals) `nearest` says so. What is sent has no trailing zeros
+and no exponent (protocol 3.4).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from engine.errors import ModelError, VenueError
+
+WIRE_DECIMALS: Final = 8
+DIGITS_MAX: Final = 64
+
+
+def scaled(text: str, decimals: int, place: str = "number") -> int:
+    """A decimal string as an integer of 10^-decimals: "1670.1" at 1 decimal is 16701.
+
+    Spaces around it and trailing zeros do not matter. Raises VenueError, naming `place` and the
+    text, when it is no plain decimal or has more decimals than asked for.
+    """
+    whole, part = _parts(text, place)
+    part = part.rstrip("0")
+    if len(part) > decimals:
+        raise VenueError(f"{place} {text!r:.80} has {len(part)} decimals, at most {decimals} fit")
+    return int(whole + part.ljust(decimals, "0"))
+
+
+def nearest(text: str, decimals: int, place: str = "number") -> int:
+    """A decimal string as an integer of 10^-decimals, rounded to the nearest, ties to even.
+
+    For what the venue prints finer than we count: average prices, account values. Raises VenueError
+    when it is no plain decimal.
+    """
+    whole, part = _parts(text, place)
+    kept = int(whole + part[:decimals].ljust(decimals, "0"))
+    rest = part[decimals:].rstrip("0")
+    if rest and (rest > "5" or (rest == "5" and kept % 2)):
+        return kept - 1 if whole.startswith("-") else kept + 1
+    return kept
+
+
+def decimal_text(value: int, decimals: int) -> str:
+    """An integer of 10^-decimals as the venue wants it (protocol 3.4): no trailing zeros.
+
+    16701 at 1 decimal is "1670.1", 1000 is "100", zero is "0".
+    """
+    if decimals == 0:
+        return str(value)
+    whole, part = divmod(abs(value), 10**decimals)
+    sign = "-" if value < 0 else ""
+    return f"{sign}{whole}.{part:0{decimals}d}".rstrip("0").rstrip(".")
+
+
+def wire_text(value: Decimal | str) -> str:
+    """A decimal in the form that is signed and sent: at most 8 decimals, no trailing zeros.
+
+    Raises ModelError for what is no number or has more decimals.
+    """
+    try:
+        number = Decimal(value)
+        # Written out, a large exponent would fill the memory before anything refused it.
+        text = f"{number:f}" if abs(number.adjusted()) < DIGITS_MAX else str(number)
+        return decimal_text(scaled(text, WIRE_DECIMALS), WIRE_DECIMALS)
+    except (ArithmeticError, ValueError, VenueError) as error:
+        raise ModelError(
+            f"{str(value)!r:.80} cannot be sent: expected a decimal of at most"
+            f" {WIRE_DECIMALS} decimals"
+        ) from error
+
+
+def _parts(text: str, place: str) -> tuple[str, str]:
+    """The signed whole part and the decimals of a plain decimal, each as digits."""
+    whole, point, part = text.strip().partition(".")
+    digits = whole.removeprefix("-") + part
+    is_number = digits.isascii() and digits.isdigit() and len(digits) <= DIGITS_MAX
+    if not is_number or not whole.removeprefix("-") or (point and not part):
+        raise VenueError(f"{place} {text!r:.80} is no decimal number")
+    return whole, part
