@@ -14,18 +14,38 @@ from typing import Protocol
 
 import msgspec
 
-from engine.model.commands import Batch
+from engine.model.commands import Batch, OrderNote, Outgoing
 from engine.model.effects import AskOrder
 from engine.model.events import AnyEvent
 from engine.model.instruments import Instrument
 from engine.model.orders import OrderState
 from engine.model.units import Side, Tif
 
+__all__ = [
+    "AccountState",
+    "FillKey",
+    "FundingKey",
+    "HeldPosition",
+    "OpenOrder",
+    "OrderNote",
+    "Outgoing",
+    "Resumption",
+    "Sink",
+    "VenueLink",
+    "Wants",
+]
+
 Sink = Callable[[AnyEvent], None]
 """Takes one event, at once and without waiting, in the order of hearing.
 
 `ts_local_ns` is set by the link from the driver's clock when the bytes arrived.
 """
+
+
+FillKey = tuple[str, int, str, int]
+"""(account, venue time in ms, instrument, trade id): what tells one fill from another."""
+FundingKey = tuple[str, int, str]
+"""(account, venue time in ms, instrument)."""
 
 
 class Wants(msgspec.Struct, frozen=True):
@@ -86,43 +106,21 @@ class AccountState(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()
 
 
-class OrderNote(msgspec.Struct, frozen=True):
-    """Who owns an order of an outgoing batch; `quote` is the named quote it is, or empty."""
-
-    cloid: str
-    generation: int
-    strategy: str
-    quote: str = ""
-
-
-class Outgoing(msgspec.Struct, frozen=True):
-    """A batch as exact bytes: journaled, then sent once, never signed again.
-
-    `nonce` is unique for its signer (0 where the venue has none); `expires_ms` is the venue time
-    after which the venue itself refuses it (0: never); `notes` are for the restart after a crash.
-    """
-
-    venue: str
-    account: str
-    batch: Batch
-    nonce: int
-    body: bytes
-    expires_ms: int = 0
-    notes: tuple[OrderNote, ...] = ()
-
-
 class Resumption(msgspec.Struct, frozen=True):
     """What an earlier run left for the link: from the journal.
 
     `nonce_max` is the highest nonce ever used by signer; `unanswered` what was journaled to be sent
-    and never answered; `fills_seen_ms` and `funding_seen_ms` the venue times of the newest booked,
-    by account (0: none). `generations` are (cloid, generation, oid) of orders that may still live.
+    whose outcome is not known; `fills_seen_ms` and `funding_seen_ms` the venue times of the newest
+    booked, by account; `fills_seen` and `fundings_seen` what was booked around then, which must not
+    come again. `generations` are (cloid, generation, oid) of orders that may still live.
     """
 
     nonce_max: int = 0
     unanswered: tuple[Outgoing, ...] = ()
     fills_seen_ms: dict[str, int] = {}
     funding_seen_ms: dict[str, int] = {}
+    fills_seen: frozenset[FillKey] = frozenset()
+    fundings_seen: frozenset[FundingKey] = frozenset()
     generations: tuple[tuple[str, int, int], ...] = ()
 
 

@@ -8,24 +8,29 @@ the account, and no strategy.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any, Final, NamedTuple
 
+from engine.agreement import Agreement
+from engine.carried import carry_order, carry_position
 from engine.model.events import (
     AccountEvent,
     AccountOpened,
+    BudgetRead,
     CancelRejected,
     FundingPaid,
     LeverageSet,
     ModifyRejected,
     OrderAccepted,
     OrderCanceled,
+    OrderCarried,
     OrderEvent,
     OrderFilled,
     OrderRejected,
     OrderReplaced,
     OrderTriggered,
     OrderUnclear,
+    PositionCarried,
     Transfer,
 )
 from engine.model.orders import OrderState, Signal
@@ -39,17 +44,20 @@ NOBODY: Applied = ("", False)
 REASONS_MAX: Final = 1_000
 ACCOUNT_EVENTS: Final = (
     AccountOpened,
+    BudgetRead,
     CancelRejected,
     FundingPaid,
     LeverageSet,
     ModifyRejected,
     OrderAccepted,
     OrderCanceled,
+    OrderCarried,
     OrderFilled,
     OrderRejected,
     OrderReplaced,
     OrderTriggered,
     OrderUnclear,
+    PositionCarried,
     Transfer,
 )
 
@@ -75,11 +83,15 @@ class AccountBook:
         markets: dict[str, Market],
         orders: Orders,
         planner: Planner,
+        agreement: Agreement,
+        owners: Container[str],
     ) -> None:
         self._accounts = accounts
         self._markets = markets
         self._orders = orders
         self._planner = planner
+        self._agreement = agreement
+        self._owners = owners
         self.bookings: list[Booking] = []
         self.rejects: dict[tuple[str, str], int] = {}
         self.strays: dict[str, int] = {}
@@ -97,6 +109,9 @@ class AccountBook:
             Transfer: self._transfer,
             LeverageSet: self._leverage,
             AccountOpened: self._opened,
+            PositionCarried: self._position_carried,
+            OrderCarried: self._order_carried,
+            BudgetRead: self._budget,
         }
 
     def apply(self, event: AccountEvent) -> Applied:
@@ -231,11 +246,14 @@ class AccountBook:
         account.fees_e8 += fee_e8
         own = account.strategy_position(owner, event.instrument)
         own_realised_e8 = own.fill(side, px_ticks, lots, fee_e8)
+        account.filled_ns = max(account.filled_ns, event.ts_venue_ns)
         if order is not None:
             self._orders.fill(order, lots, event.generation, event.ts_local_ns)
         notional_e8 = px_ticks * lots * position.money_per_unit
         self._planner.address(account.name).earn(notional_e8)
         self.bookings.append(Booking(event, owner, own_realised_e8, own.lots))
+        if account.blocked:
+            self._agreement.filled(account)
         return (owner, True) if order is not None else NOBODY
 
     def _funding(self, event: FundingPaid, account: Account) -> Applied:
@@ -284,4 +302,21 @@ class AccountBook:
 
     def _leverage(self, event: LeverageSet, account: Account) -> Applied:
         account.leverage[event.instrument] = event.leverage
+        return NOBODY
+
+    def _budget(self, event: BudgetRead, account: Account) -> Applied:
+        """The venue's own count replaces ours."""
+        self._planner.address(account.name).read(event.used, event.cap)
+        return NOBODY
+
+    # -- from before the run -----------------------------------------------------------------------
+
+    def _position_carried(self, event: PositionCarried, account: Account) -> Applied:
+        carry_position(event, account, self._owners)
+        return NOBODY
+
+    def _order_carried(self, event: OrderCarried, account: Account) -> Applied:
+        market = self._markets[event.instrument]
+        if not carry_order(event, account, market, self._orders, self._owners):
+            return self._stray("OrderCarried")
         return NOBODY

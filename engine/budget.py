@@ -82,3 +82,8 @@ class AddressBudget:
     def earn(self, notional_e8: int) -> None:
         """Count traded volume."""
         self.volume_e8 += notional_e8
+
+    def read(self, used: int, cap: int) -> None:
+        """Take the venue's own count of what was used and earned."""
+        self.used = used
+        self.volume_e8 = max(0, cap - self._limits.address_actions_start) * MONEY_SCALE

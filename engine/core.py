@@ -11,12 +11,15 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from engine.account_events import ACCOUNT_EVENTS, AccountBook
+from engine.agreement import Agreement
 from engine.cloids import Cloids
+from engine.conditions import Conditions
 from engine.model.commands import Approved, Refused
-from engine.model.effects import AskOrder, Effect, Notify, Record, SetTimer
+from engine.model.effects import AskOrder, Effect, Record, SetTimer
 from engine.model.events import (
     AccountEvent,
     AccountOpened,
+    AccountRead,
     AssetContext,
     Bar,
     BlockTime,
@@ -34,16 +37,17 @@ from engine.model.events import (
     Quote,
     Resumed,
     StreamChanged,
-    StreamPhase,
     TimerFired,
     Trade,
+    WeightSpent,
+    Wished,
 )
 from engine.model.instruments import Instrument
-from engine.model.intents import WakeAt
+from engine.model.intents import AnyIntent, WakeAt
 from engine.routes import NOTHING, BarRoute, BookRoute, Effects, Route, TradeRoute
-from engine.runner import StrategyRunner
+from engine.runner import Asker, StrategyRunner, stop_wishes
 from engine.setup import EngineSetup, StrategySetup
-from engine.state.accounts import Account
+from engine.state.accounts import OPERATOR, Account
 from engine.state.bars import BarBuilder
 from engine.state.market import Feed, Market
 from engine.state.orders import Orders
@@ -90,21 +94,28 @@ class Engine:
             self.accounts[item.name].leverage.update(item.leverage)
         self.gate = Gate(setup.limits, self.markets, self.orders)
         self.planner = Planner(setup.budget, self.orders)
-        self.account_book = AccountBook(self.accounts, self.markets, self.orders, self.planner)
         self.runners: dict[str, StrategyRunner] = {}
+        self.agreement = Agreement(self.accounts, self.markets)
+        self._conditions = Conditions(self.accounts, self.markets, self._open_market)
+        self.account_book = AccountBook(
+            self.accounts, self.markets, self.orders, self.planner, self.agreement, self.runners
+        )
         for entry in setup.strategies:
             self._seat(entry)
         self._control: dict[type, Callable[[Any], Effects]] = {
             EngineStarted: self._on_started,
             EngineStopping: self._on_stopping,
+            Wished: self._on_wished,
             TimerFired: self._on_timer,
             Halted: self._on_halted,
             Resumed: self._on_resumed,
             StreamChanged: self._on_stream,
-            OpenInterestCaps: self._on_caps,
-            InstrumentUpdated: self._on_instrument,
+            OpenInterestCaps: self._conditions.caps,
+            InstrumentUpdated: self._conditions.instrument,
+            WeightSpent: self._on_weight,
             BlockTime: lambda _: NOTHING,
             **dict.fromkeys(ACCOUNT_EVENTS, self._on_account),
+            AccountRead: self._on_read,
         }
 
     # -- the one door ------------------------------------------------------------------------------
@@ -213,7 +224,12 @@ class Engine:
 
     def _seat(self, entry: StrategySetup) -> None:
         runner = StrategyRunner(
-            entry.name, entry.strategy, entry.account, entry.instruments, entry.on_stop
+            entry.name,
+            entry.strategy,
+            entry.account,
+            entry.instruments,
+            entry.on_stop,
+            entry.on_fault,
         )
         view = EngineView(self, entry.name, entry.account)
         entry.strategy.bind(
@@ -280,8 +296,8 @@ class Engine:
         self.unknown[where] = self.unknown.get(where, 0) + 1
         return NOTHING
 
-    def _wish(self, runner: StrategyRunner, intents: Intents) -> Effects:
-        return self.decide(((runner, intents),)) if intents else NOTHING
+    def _wish(self, asker: StrategyRunner | Asker, intents: Intents) -> Effects:
+        return self.decide(((asker, intents),)) if intents else NOTHING
 
     def _record(self, refusal: Refused) -> Record:
         key = refusal.strategy, refusal.check
@@ -325,18 +341,23 @@ class Engine:
         return effects + self.start_warm()
 
     def _on_stopping(self, event: EngineStopping) -> Effects:
-        del event
         self.gate.is_stopping = True
         effects: Effects = NOTHING
         for runner in self.runners.values():
-            if not runner.is_started:
-                continue
-            wishes = list(runner.strategy.on_stop() or ())
+            wishes: list[AnyIntent] = []
+            if runner.is_started and not event.is_fault:
+                wishes += runner.strategy.on_stop() or ()
+            policy = runner.on_fault_policy if event.is_fault else runner.on_stop_policy
             for instrument in runner.instruments:
                 live = self.orders.live(runner.name, instrument).values()
-                wishes += runner.stop_wishes(instrument, live, self._cloids.next)
+                wishes += stop_wishes(policy, instrument, live, self._cloids.next)
             effects += self._wish(runner, wishes)
         return effects
+
+    def _on_wished(self, event: Wished) -> Effects:
+        if event.account not in self.accounts:
+            return self._count_unknown(event)
+        return self._wish(Asker(OPERATOR, event.account), [*event.intents])
 
     def _on_timer(self, event: TimerFired) -> Effects:
         runner = self.runners.get(event.strategy)
@@ -359,38 +380,13 @@ class Engine:
         return NOTHING
 
     def _on_stream(self, event: StreamChanged) -> Effects:
-        """A stream that is not ready blocks new risk on what it feeds."""
-        target: Market | Account | None = (
-            self.accounts.get(event.account)
-            if event.account
-            else self.markets.get(event.instrument)
-        )
-        if target is None:
+        return NOTHING if self._conditions.stream(event) else self._count_unknown(event)
+
+    def _on_read(self, event: AccountRead) -> Effects:
+        if event.account not in self.accounts:
             return self._count_unknown(event)
-        others = frozenset(
-            item for item in target.blocked if item.rpartition(" ")[0] != event.stream
-        )
-        is_ready = event.phase is StreamPhase.READY
-        target.blocked = others if is_ready else others | {f"{event.stream} {event.phase}"}
-        return NOTHING
+        return self.agreement.read(event)
 
-    def _on_caps(self, event: OpenInterestCaps) -> Effects:
-        capped = frozenset(event.instruments)
-        for market in self.markets.values():
-            if market.instrument.venue == event.venue:
-                market.is_capped = market.instrument.id in capped
-        return NOTHING
-
-    def _on_instrument(self, event: InstrumentUpdated) -> Effects:
-        """New metadata. Orders and positions are counted in the units of the grid, so it stays."""
-        instrument = event.instrument
-        market = self.markets.get(instrument.id)
-        if market is None:
-            self._open_market(instrument)
-        elif market.grid == instrument.grid:
-            market.describe(instrument)
-        else:
-            market.blocked |= {"metadata another-grid"}
-            text = f"{instrument.id}: the venue changed its grid; no new risk until a restart"
-            return (Notify("error", text),)
+    def _on_weight(self, event: WeightSpent) -> Effects:
+        self.planner.ip.spend(event.ts_local_ns, event.weight)
         return NOTHING

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from engine.model.effects import SetTimer
 from engine.model.intents import AnyIntent, Cancel, CancelAll, ClosePosition
 from engine.state.orders import Order
 from strategies.api import Bars, Strategy, Subscription, Timer, overrides
+
+
+class Asker(NamedTuple):
+    """Somebody who wishes and is no strategy: the operator, on one account."""
+
+    name: str
+    account: str
 
 
 class StrategyRunner:
@@ -19,6 +27,7 @@ class StrategyRunner:
         "instruments",
         "is_started",
         "name",
+        "on_fault_policy",
         "on_fill",
         "on_order",
         "on_stop_policy",
@@ -35,12 +44,14 @@ class StrategyRunner:
         account: str,
         instruments: Sequence[str],
         on_stop_policy: str = "keep_protection",
+        on_fault_policy: str = "keep_protection",
     ) -> None:
         self.name = name
         self.strategy = strategy
         self.account = account
         self.instruments = tuple(instruments)
         self.on_stop_policy = on_stop_policy
+        self.on_fault_policy = on_fault_policy
         self.subscriptions: tuple[Subscription, ...] = tuple(strategy.subscriptions())
         self.timers = {item.name: item for item in self.subscriptions if isinstance(item, Timer)}
         self.due_ns: dict[str, int] = {}
@@ -67,16 +78,17 @@ class StrategyRunner:
                 effects.append(SetTimer(self.name, name, due_ns))
         return tuple(effects)
 
-    def stop_wishes(
-        self, instrument: str, live: Iterable[Order], next_cloid: Callable[[], str]
-    ) -> list[AnyIntent]:
-        """What the strategy's policy asks for when it stops.
 
-        keep_protection cancels what may add risk and keeps reduce-only orders; the others say what
-        they do.
-        """
-        if self.on_stop_policy == "cancel_all":
-            return [CancelAll(instrument)]
-        if self.on_stop_policy == "flatten":
-            return [CancelAll(instrument), ClosePosition(instrument, next_cloid())]
-        return [Cancel(instrument, order.cloid) for order in live if not order.reduce_only]
+def stop_wishes(
+    policy: str, instrument: str, live: Iterable[Order], next_cloid: Callable[[], str]
+) -> list[AnyIntent]:
+    """What a policy asks for when a strategy stops, by will or by a fault.
+
+    keep_protection cancels what may add risk and keeps reduce-only orders; the others say what they
+    do.
+    """
+    if policy == "cancel_all":
+        return [CancelAll(instrument)]
+    if policy == "flatten":
+        return [CancelAll(instrument), ClosePosition(instrument, next_cloid())]
+    return [Cancel(instrument, order.cloid) for order in live if not order.reduce_only]

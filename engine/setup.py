@@ -7,27 +7,32 @@ import msgspec
 from engine.budget import BudgetLimits
 from engine.errors import ModelError
 from engine.model.instruments import Instrument
-from engine.state.accounts import EXTERNAL
+from engine.state.accounts import EXTERNAL, OPERATOR
 from risk.limits import Limits
 from strategies.api import Strategy
 
 
 class AccountSetup(msgspec.Struct, frozen=True):
-    """An account of this engine. `leverage` is by instrument id; the rest gets the default."""
+    """An account of this engine. `leverage` is by instrument id; the rest gets the default.
+
+    `address` is whose account it is at the venue; empty in a backtest.
+    """
 
     name: str
     venue: str
     leverage: dict[str, int] = {}
+    address: str = ""
 
 
 class StrategySetup(msgspec.Struct, frozen=True):
-    """A strategy of this engine. `on_stop` is keep_protection, cancel_all or flatten."""
+    """A strategy of this engine. The policies are keep_protection, cancel_all or flatten."""
 
     name: str
     strategy: Strategy
     account: str
     instruments: tuple[str, ...]
     on_stop: str = "keep_protection"
+    on_fault: str = "keep_protection"
 
 
 class EngineSetup(msgspec.Struct, frozen=True):
@@ -47,11 +52,11 @@ class EngineSetup(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         accounts = {item.name for item in self.accounts}
         instruments = {item.id for item in self.instruments}
-        names = {EXTERNAL}
+        names = {EXTERNAL, OPERATOR}
         for item in self.strategies:
             where = f"strategy {item.name!r}"
             if item.name in names:
-                raise ModelError(f"{where}: expected a name of its own, and not {EXTERNAL!r}")
+                raise ModelError(f"{where}: expected a name of its own, not one of perpd's")
             names.add(item.name)
             if item.account not in accounts:
                 raise ModelError(f"{where}: account {item.account!r}, expected one of {accounts}")

@@ -35,7 +35,7 @@ from engine.config.secret import holds_hex_key, is_reference, redact
 from engine.errors import ConfigError
 from engine.model.instruments import Instrument
 
-RESERVED_NAMES: Final = frozenset({"external"})
+RESERVED_NAMES: Final = frozenset({"external", "operator"})
 
 _TABLES: Final[dict[str, type[msgspec.Struct]]] = {
     "venues": VenueConfig,

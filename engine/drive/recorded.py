@@ -36,6 +36,7 @@ class RecordedStrategy(msgspec.Struct, frozen=True):
     account: str
     instruments: tuple[str, ...]
     on_stop: str
+    on_fault: str = "keep_protection"
 
 
 class RecordedSetup(msgspec.Struct, frozen=True):
@@ -64,6 +65,7 @@ def run_meta(loaded: LoadedConfig, setup: EngineSetup) -> RunMeta:
                 account=item.account,
                 instruments=item.instruments,
                 on_stop=item.on_stop,
+                on_fault=item.on_fault,
             )
             for item in setup.strategies
         ),
@@ -105,7 +107,14 @@ def _strategies(recorded: Sequence[RecordedStrategy]) -> tuple[StrategySetup, ..
         cls = load_strategy(item.use, Path(item.base_dir))
         strategy = cls(make_params(cls, item.params))
         found.append(
-            StrategySetup(item.name, strategy, item.account, item.instruments, item.on_stop)
+            StrategySetup(
+                item.name,
+                strategy,
+                item.account,
+                item.instruments,
+                item.on_stop,
+                item.on_fault,
+            )
         )
     return tuple(found)
 

@@ -17,7 +17,14 @@ import msgspec
 from engine.errors import JournalError, ReplayDivergence
 from engine.journal import JournalReader, JournalWriter, RunMeta
 from engine.journal.codec import encode
-from engine.journal.reader import EffectsRecord, EndRecord, EventRecord, MetaRecord, Record
+from engine.journal.reader import (
+    EffectsRecord,
+    EndRecord,
+    EventRecord,
+    MetaRecord,
+    Record,
+    SentRecord,
+)
 from engine.model.effects import Effect
 from engine.model.events import AnyEvent, EngineStarted
 
@@ -107,9 +114,9 @@ def replay(
 ) -> ReplayOutcome:
     """Feed every event of the journal in `folder` into new engines and compare what comes out.
 
-    `engine_factory` makes the engine of each run (a run begins with META or EngineStarted) from
-    what the journal says ran. An exception of the engine passes through, with a note naming the
-    event.
+    `engine_factory` makes the engine of each run (one begins with META, or with an EngineStarted
+    after an earlier one) from what the journal says ran. An exception of the engine passes through,
+    with a note naming the event.
 
     Raises JournalError when the journal is damaged or its records are out of order.
     """
@@ -148,6 +155,7 @@ class _Replay:
         self.runs = self.events = self.effects = self.unrecorded = 0
         self._engine_factory = engine_factory
         self._engine: SteppingEngine | None = None
+        self._has_started = False
         self._meta: RunMeta | None = None
         self._step: _Step | None = None
 
@@ -156,7 +164,9 @@ class _Replay:
         match record:
             case EventRecord(sequence=sequence, event=event):
                 if isinstance(event, EngineStarted):
-                    self._begin_run()
+                    if self._has_started:
+                        self._begin_run()
+                    self._has_started = True
                 difference = self._compare(())
                 if difference is None:
                     self._take_event(sequence, event)
@@ -173,6 +183,8 @@ class _Replay:
                 return None
             case EndRecord():
                 return self._compare(())
+            case SentRecord():
+                return None
 
     def end_unrecorded(self) -> None:
         """The journal goes no further: what the last step came to may not have been written."""
@@ -183,6 +195,7 @@ class _Replay:
     def _begin_run(self) -> None:
         self.end_unrecorded()
         self._engine = None
+        self._has_started = False
 
     def _take_event(self, sequence: int, event: AnyEvent) -> None:
         if self._engine is None:

@@ -49,6 +49,26 @@ class SystemClock:
         return time.monotonic_ns()
 
 
+class SteadyClock:
+    """Another clock, never going back: when that one is set back, time stands still until then.
+
+    Events carry its time, so that what happened later never seems to have happened before.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._newest_ns = 0
+
+    def now_ns(self) -> int:
+        """Nanoseconds UTC since 1970."""
+        self._newest_ns = max(self._newest_ns, self._clock.now_ns())
+        return self._newest_ns
+
+    def monotonic_ns(self) -> int:
+        """As the other clock."""
+        return self._clock.monotonic_ns()
+
+
 class ManualClock:
     """A clock that stands still until a test moves it."""
 

@@ -31,6 +31,7 @@ from zlib import crc32
 import msgspec
 
 from engine.errors import JournalError
+from engine.model.commands import Outgoing
 from engine.model.effects import Effect
 from engine.model.events import AnyEvent
 
@@ -62,6 +63,8 @@ class Kind(IntEnum):
     """What ran: one `RunMeta` before the first event of each run."""
     END = 4
     """The writer was closed in order (no payload). A journal that ends without it was cut short."""
+    SENT = 5
+    """One `Outgoing`: exact bytes, durable here before they were sent."""
 
 
 class RunMeta(msgspec.Struct, frozen=True):
@@ -111,6 +114,7 @@ class Torn(NamedTuple):
 encode: Final = msgspec.msgpack.Encoder().encode
 decode_event: Final = msgspec.msgpack.Decoder(AnyEvent).decode
 decode_effects: Final = msgspec.msgpack.Decoder(tuple[Effect, ...]).decode
+decode_outgoing: Final = msgspec.msgpack.Decoder(Outgoing).decode
 decode_meta: Final = msgspec.msgpack.Decoder(RunMeta).decode
 
 

@@ -16,6 +16,7 @@ import msgspec
 from engine.errors import JournalError, PerpdError
 from engine.journal import codec
 from engine.journal.codec import Kind, RunMeta, Segment, Torn
+from engine.model.commands import Outgoing
 from engine.model.effects import Effect
 from engine.model.events import AnyEvent
 
@@ -57,13 +58,21 @@ class EndRecord(msgspec.Struct, frozen=True):
     sequence: int
 
 
-Record = EventRecord | EffectsRecord | MetaRecord | EndRecord
+class SentRecord(msgspec.Struct, frozen=True):
+    """Record number `sequence`: these bytes were about to be sent."""
+
+    sequence: int
+    outgoing: Outgoing
+
+
+Record = EventRecord | EffectsRecord | MetaRecord | EndRecord | SentRecord
 
 _DECODERS: dict[int, Callable[[int, bytes], Record]] = {
     Kind.EVENT: lambda sequence, payload: EventRecord(sequence, codec.decode_event(payload)),
     Kind.EFFECTS: lambda sequence, payload: EffectsRecord(sequence, codec.decode_effects(payload)),
     Kind.META: lambda sequence, payload: MetaRecord(sequence, codec.decode_meta(payload)),
     Kind.END: lambda sequence, _: EndRecord(sequence),
+    Kind.SENT: lambda sequence, payload: SentRecord(sequence, codec.decode_outgoing(payload)),
 }
 
 

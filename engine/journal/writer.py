@@ -33,6 +33,7 @@ from engine.journal.codec import (
     segment_path,
     segment_paths,
 )
+from engine.model.commands import Outgoing
 from engine.model.effects import Effect
 from engine.model.events import AnyEvent
 
@@ -41,6 +42,7 @@ BUFFER_BYTES_MAX: Final = 64 << 10
 # For `append`, which every event passes: each look-up saved there is some percent of its time.
 _EVENT: Final = int(Kind.EVENT)
 _EFFECTS: Final = int(Kind.EFFECTS)
+_SENT: Final = int(Kind.SENT)
 _pack_head: Final = RECORD_HEAD.pack
 _pack_checksum: Final = CHECKSUM.pack
 
@@ -112,6 +114,10 @@ class JournalWriter:
         except (TypeError, ValueError, OverflowError) as error:
             raise JournalError(f"{effects!r} cannot be written: {error}") from error
         self.append(_EFFECTS, payload)
+
+    def append_sent(self, outgoing: Outgoing) -> None:
+        """Append what is about to be sent; `sync` before it is."""
+        self.append(_SENT, encode(outgoing))
 
     def append_meta(self, meta: RunMeta) -> None:
         """Append what is about to run: once, before the first event of a run."""

@@ -114,3 +114,28 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
     commands: tuple[Command, ...]
     ip_weight: int
     address_weight: int
+
+
+class OrderNote(msgspec.Struct, frozen=True):
+    """Who owns an order of an outgoing batch; `quote` is the named quote it is, or empty."""
+
+    cloid: str
+    generation: int
+    strategy: str
+    quote: str = ""
+
+
+class Outgoing(msgspec.Struct, frozen=True):
+    """A batch as exact bytes: journaled, then sent once, never signed again.
+
+    `nonce` is unique for its signer (0 where the venue has none); `expires_ms` is the venue time
+    after which the venue itself refuses it (0: never); `notes` are for the restart after a crash.
+    """
+
+    venue: str
+    account: str
+    batch: Batch
+    nonce: int
+    body: bytes
+    expires_ms: int = 0
+    notes: tuple[OrderNote, ...] = ()

@@ -15,6 +15,7 @@ import msgspec
 
 from engine.model.commands import Trigger
 from engine.model.instruments import Instrument
+from engine.model.intents import AnyIntent
 from engine.model.orders import OrderState
 from engine.model.units import Side, Tif
 
@@ -334,9 +335,19 @@ class EngineStarted(Event, frozen=True, gc=False, tag=True):
 
 
 class EngineStopping(Event, frozen=True, gc=False, tag=True):
-    """The run ends: strategies are asked for their last intents, no new risk is taken."""
+    """The run ends: strategies are asked for their last intents, no new risk is taken.
+
+    After a fault (`is_fault`) no strategy is asked; what `on_fault` says is done.
+    """
 
     reason: str
+    is_fault: bool = False
+
+
+class Wished(AccountEvent, frozen=True, gc=False, tag=True):
+    """The operator, or the daemon at its start, wishes this on an account: it meets the gate."""
+
+    intents: tuple[AnyIntent, ...]
 
 
 class TimerFired(Event, frozen=True, gc=False, tag=True):
@@ -403,6 +414,7 @@ AnyEvent = (
     | TimerFired
     | Halted
     | Resumed
+    | Wished
     | WeightSpent
     | BlockTime
 )

@@ -15,12 +15,13 @@ from engine.state.orders import Exposure
 from engine.state.positions import Position
 
 EXTERNAL: Final = "external"
+OPERATOR: Final = "operator"
 LEVERAGE_DEFAULT: Final = 10
 FILLS_REMEMBERED_MAX: Final = 100_000
 
 
 class Account:
-    """The engine's picture of one account."""
+    """The engine's picture of one account. `filled_ns` is the venue time of its newest fill."""
 
     def __init__(self, name: str, venue: str, markets: dict[str, Market]) -> None:
         self.name = name
@@ -36,6 +37,7 @@ class Account:
         self.exposures: dict[str, Exposure] = {}
         self.owned: dict[tuple[str, str], Position] = {}
         self.blocked: frozenset[str] = frozenset()
+        self.filled_ns = 0
         self._markets = markets
         self._seen_fills: dict[tuple[str, int, str], None] = {}
 

@@ -71,6 +71,8 @@ def values_of(annotation: typing.Any) -> st.SearchStrategy[typing.Any]:  # noqa:
     if annotation in simple:
         return simple[annotation]
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is tuple and Ellipsis not in arguments:
+        return st.tuples(*map(values_of, arguments))
     if origin is tuple:
         return st.lists(values_of(arguments[0]), max_size=3).map(tuple)
     if origin in {types.UnionType, typing.Union}:

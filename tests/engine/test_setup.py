@@ -26,11 +26,11 @@ def setup(*strategies: tuple[str, str, str]) -> EngineSetup:
     [
         (
             [("one", MAIN, BTC), ("one", MAIN, BTC)],
-            "strategy 'one': expected a name of its own, and not 'external'",
+            "strategy 'one': expected a name of its own, not one of perpd's",
         ),
         (
             [("external", MAIN, BTC)],
-            "strategy 'external': expected a name of its own, and not 'external'",
+            "strategy 'external': expected a name of its own, not one of perpd's",
         ),
         ([("one", "other", BTC)], "strategy 'one': account 'other', expected one of {'main'}"),
         ([("one", MAIN, ETH)], "strategy 'one': instrument 'hl:ETH', expected one of {'hl:BTC'}"),

@@ -1,0 +1,69 @@
+"""What was there before the run began: positions and orders taken into the engine's state.
+
+A live run starts on an account that may already hold positions and have orders in the book: of an
+earlier run, whose journal says who owns them, or of somebody else (`external`). They count from the
+start. An order whose outcome nobody knows is asked about before anything is concluded of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+from engine.model.commands import Place
+from engine.model.events import OrderCarried, PositionCarried
+from engine.model.orders import OrderState, Signal
+from engine.state.accounts import EXTERNAL, Account
+from engine.state.market import Market
+from engine.state.orders import Order, Orders
+
+
+def carry_position(event: PositionCarried, account: Account, owners: Container[str]) -> str:
+    """Let the account, and the strategy that built it, hold the position; returns the owner.
+
+    The position of a strategy that is not in this run is held by `external`.
+    """
+    owner = event.owner if event.owner in owners else EXTERNAL
+    held = account.position(event.instrument), account.strategy_position(owner, event.instrument)
+    for position in held:
+        position.lots += event.lots
+        position.cost_e8 += event.cost_e8
+    return owner
+
+
+def carry_order(
+    event: OrderCarried, account: Account, market: Market, orders: Orders, owners: Container[str]
+) -> str:
+    """Let the order count for what remains of it; returns the owner, "" when it is known already.
+
+    An order of a strategy that is not in this run is `external`, and no quote of anybody's.
+    """
+    if orders.get(event.cloid) is not None:
+        return ""
+    is_owned = event.owner in owners
+    owner = event.owner if is_owned else EXTERNAL
+    place = Place(
+        event.instrument,
+        event.cloid,
+        event.side,
+        event.px_ticks,
+        event.sz_lots,
+        event.tif,
+        event.reduce_only,
+        event.trigger,
+        event.parent,
+    )
+    order = Order(
+        place,
+        account=account.name,
+        strategy=owner,
+        exposure=account.exposure(event.instrument),
+        scales=market.scales,
+        sent_ns=event.ts_local_ns,
+        quote=event.quote if is_owned else "",
+    )
+    order.generation = event.generation
+    order.oid = event.oid
+    orders.add(order)
+    signal = {OrderState.OPEN: Signal.ACCEPT, OrderState.WAITING: Signal.WAIT}.get(event.state)
+    orders.signal(order, signal or Signal.UNCLEAR, event.ts_local_ns)
+    return owner

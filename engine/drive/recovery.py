@@ -1,0 +1,249 @@
+"""What an earlier run left behind, read from its journal: positions, live orders, what was sent.
+
+Only facts count: what was sent (SENT records) and what the venue said since (account events), put
+through the same rules as in the run itself. No strategy runs, so a strategy may have changed since.
+A run begins with events that say what it took over, so the last run is the whole state; what must
+never come twice (nonces, fills, funding) is remembered over all of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from engine.account_events import AccountBook
+from engine.agreement import Agreement
+from engine.budget import BudgetLimits
+from engine.drive.recorded import RecordedSetup
+from engine.errors import JournalError
+from engine.journal import JournalReader, Kind
+from engine.journal.codec import decode_event, decode_meta, decode_outgoing, segment_paths
+from engine.model.commands import CancelOrder, ModifyOrder, OrderNote, Outgoing, Place
+from engine.model.events import (
+    AccountEvent,
+    AccountRead,
+    AnyEvent,
+    AssetContext,
+    FundingPaid,
+    OrderFilled,
+)
+from engine.model.orders import OrderState
+from engine.model.units import NS_PER_MS
+from engine.state.accounts import EXTERNAL, Account
+from engine.state.market import Market
+from engine.state.orders import Order, Orders
+from engine.submission import Planner
+
+KEYS_REMEMBERED_MAX: Final = 20_000
+# Market events are most of a journal and say nothing here: known by their tag, not decoded.
+_MARKET: Final = re.compile(
+    rb".{1,3}\xa4type.(?:Quote|BookTop|BookSnapshot|BookDelta|Trade|Bar|FundingRate)", re.DOTALL
+)
+_SETTLED: Final = (OrderState.OPEN, OrderState.WAITING)
+
+
+class Owned(msgspec.Struct, frozen=True):
+    """A position of one strategy (or `external`) as the journal knows it."""
+
+    account: str
+    instrument: str
+    owner: str
+    lots: int
+    cost_e8: int
+
+
+class Left(msgspec.Struct):
+    """What the last run left; of everything nothing when there was none.
+
+    `cash_e8` is each account's ledger. `unanswered` are the actions that orders of unknown outcome
+    were last sent with. `nonce_max`, the newest times (venue, ms, by account) and the keys are over
+    all runs: fills as (account, ms, instrument, trade id), fundings as (account, ms, instrument).
+    """
+
+    cash_e8: dict[str, int] = {}
+    positions: tuple[Owned, ...] = ()
+    orders: tuple[Order, ...] = ()
+    unanswered: tuple[Outgoing, ...] = ()
+    nonce_max: int = 0
+    fills_seen_ms: dict[str, int] = {}
+    funding_seen_ms: dict[str, int] = {}
+    fills_seen: frozenset[tuple[str, int, str, int]] = frozenset()
+    fundings_seen: frozenset[tuple[str, int, str]] = frozenset()
+
+    @property
+    def is_first(self) -> bool:
+        """Whether no run came before."""
+        return not self.cash_e8
+
+
+def what_was_left(folder: Path) -> Left:
+    """Read the journal in `folder`, which may not exist yet.
+
+    Raises JournalError when it is damaged, or was made by a version that this one cannot read.
+    """
+    if not folder.is_dir() or not segment_paths(folder):
+        return Left()
+    seen = _Seen()
+    fold: _Fold | None = None
+    for record in JournalReader(folder).raw():
+        if record.kind == Kind.META:
+            sent = {} if fold is None else fold.last_sent
+            fold = _Fold(_setup(decode_meta(record.payload).setup), sent)
+        elif record.kind == Kind.SENT:
+            outgoing = decode_outgoing(record.payload)
+            seen.nonce_max = max(seen.nonce_max, outgoing.nonce)
+            if fold is not None:
+                fold.sent(outgoing)
+        elif record.kind == Kind.EVENT and _MARKET.match(record.payload) is None:
+            event = decode_event(record.payload)
+            seen.hear(event)
+            if fold is not None:
+                fold.hear(event)
+    return Left() if fold is None else fold.left(seen)
+
+
+def _setup(data: bytes) -> RecordedSetup:
+    try:
+        return msgspec.msgpack.decode(data, type=RecordedSetup)
+    except msgspec.MsgspecError as error:
+        raise JournalError(f"the journal's META record: {error}") from error
+
+
+class _Seen:
+    """What must never come twice."""
+
+    def __init__(self) -> None:
+        self.nonce_max = 0
+        self.fills_ms: dict[str, int] = {}
+        self.funding_ms: dict[str, int] = {}
+        self.fills: deque[tuple[str, int, str, int]] = deque(maxlen=KEYS_REMEMBERED_MAX)
+        self.fundings: deque[tuple[str, int, str]] = deque(maxlen=KEYS_REMEMBERED_MAX)
+
+    def hear(self, event: AnyEvent) -> None:
+        if isinstance(event, OrderFilled):
+            ts_ms = event.ts_venue_ns // NS_PER_MS
+            self.fills.append((event.account, ts_ms, event.instrument, event.trade_id))
+            self.fills_ms[event.account] = max(ts_ms, self.fills_ms.get(event.account, 0))
+        elif isinstance(event, FundingPaid):
+            ts_ms = event.ts_venue_ns // NS_PER_MS
+            self.fundings.append((event.account, ts_ms, event.instrument))
+            self.funding_ms[event.account] = max(ts_ms, self.funding_ms.get(event.account, 0))
+
+
+class _Anyone:
+    """Every owner the journal names keeps what was its own."""
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str)
+
+
+class _Fold:
+    """One run's accounts and orders, moved by what its journal says.
+
+    `last_sent` is the action that each live order was last sent with, in this run or an earlier.
+    """
+
+    def __init__(self, setup: RecordedSetup, last_sent: dict[str, Outgoing]) -> None:
+        self.last_sent = last_sent
+        self._now_ns = 0
+        self._markets = {one.id: Market(one) for one in setup.instruments}
+        self._orders = Orders()
+        self._accounts = {
+            item.name: Account(item.name, item.venue, self._markets) for item in setup.accounts
+        }
+        self._agreement = Agreement(self._accounts, self._markets)
+        self._book = AccountBook(
+            self._accounts,
+            self._markets,
+            self._orders,
+            Planner(BudgetLimits(), self._orders),
+            self._agreement,
+            _Anyone(),
+        )
+
+    def hear(self, event: AnyEvent) -> None:
+        self._now_ns = event.ts_local_ns
+        if isinstance(event, AssetContext):
+            if event.instrument in self._markets:
+                self._markets[event.instrument].context.last = event
+            return
+        if not isinstance(event, AccountEvent) or event.account not in self._accounts:
+            return
+        where = getattr(event, "instrument", "")
+        if where and where not in self._markets and not isinstance(event, FundingPaid):
+            return
+        if isinstance(event, AccountRead):
+            self._agreement.read(event)
+            return
+        self._book.apply(event)
+        self._book.take_bookings()
+        for order in self._orders.take_ended():
+            self.last_sent.pop(order.cloid, None)
+        self._orders.take_unsettled()
+
+    def sent(self, outgoing: Outgoing) -> None:
+        """Let the orders of an action be as they are once it is sent."""
+        notes = {note.cloid: note for note in outgoing.notes}
+        for command in outgoing.batch.commands:
+            if isinstance(command, Place):
+                self._placed(outgoing.account, command, notes.get(command.cloid))
+            elif isinstance(command, ModifyOrder | CancelOrder):
+                order = self._orders.get(command.cloid)
+                if order is None or not order.is_live:
+                    continue
+                if isinstance(command, CancelOrder):
+                    self._orders.send_cancel(order, self._now_ns)
+                else:
+                    px_ticks, sz_lots = command.px_ticks, command.sz_lots
+                    self._orders.send_modify(order, px_ticks, sz_lots, self._now_ns)
+            else:
+                continue
+            self.last_sent[command.cloid] = outgoing
+
+    def _placed(self, account_name: str, place: Place, note: OrderNote | None) -> None:
+        account = self._accounts.get(account_name)
+        market = self._markets.get(place.instrument)
+        if account is None or market is None or self._orders.get(place.cloid) is not None:
+            return
+        order = Order(
+            place,
+            account=account.name,
+            strategy=EXTERNAL if note is None else note.strategy,
+            exposure=account.exposure(place.instrument),
+            scales=market.scales,
+            sent_ns=self._now_ns,
+            quote="" if note is None else note.quote,
+        )
+        self._orders.add(order)
+
+    def left(self, seen: _Seen) -> Left:
+        """What is there at the end of the journal."""
+        live = tuple(self._orders.all_live())
+        unanswered = {
+            id(outgoing): outgoing
+            for order in live
+            if order.state not in _SETTLED
+            and (outgoing := self.last_sent.get(order.cloid)) is not None
+        }
+        return Left(
+            cash_e8={
+                name: account.cash_e8 for name, account in self._accounts.items() if account.is_open
+            },
+            positions=tuple(
+                Owned(name, where, owner, position.lots, position.cost_e8)
+                for name, account in self._accounts.items()
+                for (owner, where), position in account.owned.items()
+                if position.lots
+            ),
+            orders=live,
+            unanswered=tuple(unanswered.values()),
+            nonce_max=seen.nonce_max,
+            fills_seen_ms=seen.fills_ms,
+            funding_seen_ms=seen.funding_ms,
+            fills_seen=frozenset(seen.fills),
+            fundings_seen=frozenset(seen.fundings),
+        )
