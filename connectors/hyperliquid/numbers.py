@@ -50,11 +50,13 @@ def decimal_text(value: int, decimals: int) -> str:
 
     16701 at 1 decimal is "1670.1", 1000 is "100", zero is "0".
     """
+    digits = str(value)
     if decimals == 0:
-        return str(value)
-    whole, part = divmod(abs(value), 10**decimals)
-    sign = "-" if value < 0 else ""
-    return f"{sign}{whole}.{part:0{decimals}d}".rstrip("0").rstrip(".")
+        return digits
+    if value < 0 or len(digits) <= decimals:
+        digits = digits.zfill(decimals + (2 if value < 0 else 1))
+    # Slices of the digits cost half of a division with a formatted remainder.
+    return f"{digits[:-decimals]}.{digits[-decimals:]}".rstrip("0").rstrip(".")
 
 
 def wire_text(value: Decimal | str) -> str:
