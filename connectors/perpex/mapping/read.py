@@ -16,10 +16,12 @@ import structlog
 
 from connectors.perpex.mapping.names import Verdict, verdict
 from connectors.perpex.mapping.wire import (
+    NO_RAW,
     ErrorWire,
     FrameWire,
     PositionWire,
     dec_hook,
+    is_given,
     is_sane,
 )
 from engine.errors import VenueError
@@ -34,9 +36,9 @@ _T = TypeVar("_T")
 
 
 class _Envelope(msgspec.Struct, frozen=True):
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw = NO_RAW
     next_cursor: str | int | None = None
-    error: msgspec.Raw | None = None
+    error: msgspec.Raw = NO_RAW
     code: str | None = None
     message: str | None = None
 
@@ -132,25 +134,25 @@ def open_answer(status: int, body: bytes) -> Payload | Fault:
         if body.lstrip()[:1] != b"[":
             raise
         return Payload(body)
-    if envelope.error is not None or not is_success or _is_bare_error(envelope):
+    if is_given(envelope.error) or not is_success or _is_bare_error(envelope):
         return _fault(status, envelope)
-    if envelope.data is None:
+    if not is_given(envelope.data):
         return Payload(body)
     cursor = "" if envelope.next_cursor is None else str(envelope.next_cursor)
     return Payload(bytes(envelope.data), cursor)
 
 
 def _is_bare_error(envelope: _Envelope) -> bool:
-    return bool(envelope.code) and envelope.message is not None and envelope.data is None
+    return bool(envelope.code) and envelope.message is not None and not is_given(envelope.data)
 
 
 def _fault(status: int, envelope: _Envelope) -> Fault:
     return read_fault(status, envelope.error, envelope.code or "", envelope.message or "")
 
 
-def read_fault(status: int, raw: msgspec.Raw | None, code: str = "", message: str = "") -> Fault:
+def read_fault(status: int, raw: msgspec.Raw, code: str = "", message: str = "") -> Fault:
     """An error object, or a bare code, as a `Fault`; what cannot be read leaves it empty."""
-    if raw is not None:
+    if is_given(raw):
         try:
             error: ErrorWire = _decode(_ERROR, raw, "error")
             code, message = error.code, error.message

@@ -22,6 +22,7 @@ TEXT_MAX: Final = 256
 _SECONDS_FROM: Final = 10**8
 _MILLIS_FROM: Final = 10**11
 _MILLIS_TO: Final = 10**14
+NO_RAW: Final = msgspec.Raw()
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -97,6 +98,11 @@ def is_sane(number: Decimal) -> bool:
     assert isinstance(exponent, int)
     is_fine = -EXPONENT_MAX <= exponent <= EXPONENT_MAX
     return is_fine and len(digits) <= DIGITS_MAX and number.adjusted() <= EXPONENT_MAX
+
+
+def is_given(raw: msgspec.Raw) -> bool:
+    """Whether a field whose form is not read yet is there, and not null."""
+    return bytes(raw) not in {b"", b"null"}
 
 
 class Wire(msgspec.Struct, frozen=True, kw_only=True):
@@ -232,15 +238,15 @@ class ErrorWire(Wire, frozen=True, kw_only=True):
 
     code: str = ""
     message: str = ""
-    details: msgspec.Raw | None = None
+    details: msgspec.Raw = NO_RAW
 
 
 class BatchResultWire(Wire, frozen=True, kw_only=True):
     """One result of POST /orders/batch: an order or an error."""
 
     index: int | None = None
-    order: msgspec.Raw | None = None
-    error: msgspec.Raw | None = None
+    order: msgspec.Raw = NO_RAW
+    error: msgspec.Raw = NO_RAW
 
 
 class BatchWire(Wire, frozen=True, kw_only=True):
@@ -297,7 +303,7 @@ class FrameWire(Wire, frozen=True, kw_only=True):
     type: str | None = None
     seq: int | None = None
     time: Millis | None = None
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw = NO_RAW
     code: str = ""
     message: str = ""
 
