@@ -8,7 +8,7 @@ shift. Margin tables (7.1): an id below 50 that is not listed is one tier of tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -53,21 +53,21 @@ class AssetPlace(NamedTuple):
 
     kind: AssetKind
     dex_index: int
-    index: int
+    place: int
 
 
-def perp_asset(dex_index: int, index: int) -> int:
+def perp_asset(dex_index: int, place: int) -> int:
     """The asset id of the perpetual at a place of a dex's universe; dex 0 is the venue's own.
 
     Raises ModelError for a place that no id can name.
     """
     places = SPOT_ASSETS if dex_index == 0 else BUILDER_ASSETS_PER_DEX
     dexs = (OUTCOME_ASSETS - BUILDER_ASSETS) // BUILDER_ASSETS_PER_DEX
-    if not (0 <= index < places and 0 <= dex_index < dexs):
-        raise ModelError(f"place {index} of dex {dex_index} has no asset id")
+    if not (0 <= place < places and 0 <= dex_index < dexs):
+        raise ModelError(f"place {place} of dex {dex_index} has no asset id")
     if dex_index == 0:
-        return index
-    return BUILDER_ASSETS + BUILDER_ASSETS_PER_DEX * dex_index + index
+        return place
+    return BUILDER_ASSETS + BUILDER_ASSETS_PER_DEX * dex_index + place
 
 
 def asset_place(asset: int) -> AssetPlace:
@@ -77,8 +77,8 @@ def asset_place(asset: int) -> AssetPlace:
     if asset >= OUTCOME_ASSETS:
         return AssetPlace(AssetKind.OUTCOME, 0, asset - OUTCOME_ASSETS)
     if asset >= BUILDER_ASSETS:
-        dex_index, index = divmod(asset - BUILDER_ASSETS, BUILDER_ASSETS_PER_DEX)
-        return AssetPlace(AssetKind.PERP, dex_index, index)
+        dex_index, place = divmod(asset - BUILDER_ASSETS, BUILDER_ASSETS_PER_DEX)
+        return AssetPlace(AssetKind.PERP, dex_index, place)
     if asset >= SPOT_ASSETS:
         return AssetPlace(AssetKind.SPOT, 0, asset - SPOT_ASSETS)
     return AssetPlace(AssetKind.PERP, 0, asset)
@@ -105,11 +105,11 @@ def instruments_of(
     """
     tables = dict(meta.margin_tables) if meta.margin_tables is not UNSET else {}
     found: dict[str, Instrument] = {}
-    for index, row in enumerate(meta.universe):
+    for place, row in enumerate(meta.universe):
         try:
-            if row.name in found:
-                raise VenueError("its name comes twice")
-            found[row.name] = _instrument(row, tables, venue, dex, perp_asset(dex_index, index))
+            _check_name(row.name, dex, found)
+            asset = perp_asset(dex_index, place)
+            found[row.name] = _instrument(row, tables, venue, asset)
         except (VenueError, ModelError) as error:
             if quarantine is None:
                 raise VenueError(f"meta of dex {dex!r}: {row.name!r:.80}: {error}") from error
@@ -143,12 +143,18 @@ def instruments_of_all(
     )
 
 
-def _instrument(
-    row: UniverseRow, tables: Mapping[int, MarginTable], venue: str, dex: str, asset: int
-) -> Instrument:
-    prefix, colon, rest = row.name.rpartition(":")
-    if prefix != dex or bool(colon) is not bool(dex) or not rest:
+def _check_name(name: str, dex: str, found: Container[str]) -> None:
+    """A name is new, and carries the prefix of its dex: none on the venue's own."""
+    prefix, _, coin = name.rpartition(":")
+    if prefix != dex or not coin:
         raise VenueError(f"expected a name of dex {dex!r}")
+    if name in found:
+        raise VenueError("its name comes twice")
+
+
+def _instrument(
+    row: UniverseRow, tables: Mapping[int, MarginTable], venue: str, asset: int
+) -> Instrument:
     if row.sz_decimals > PX_DECIMALS_TOTAL_HL:
         raise VenueError(f"szDecimals {row.sz_decimals}, expected 0 to {PX_DECIMALS_TOTAL_HL}")
     return hyperliquid_instrument(
