@@ -11,12 +11,12 @@ from typing import Final, Literal
 
 import numpy as np
 
-from backtests.drive.session import Session
 from backtests.report.result import EquityPoint, FillRow, InstrumentSeries, OrderRow
 from backtests.simulate import Outcome
 from backtests.tape import Stream, StreamKind
 from backtests.tape.schema import IntArray
 from engine.account_events import Booking
+from engine.core import Engine
 from engine.model.events import AccountEvent, CancelRejected, FundingPaid, OrderCanceled
 from engine.model.orders import OrderState
 from engine.model.units import NS_PER_S, Tif
@@ -78,10 +78,10 @@ class Recorder:
         elif kind is CancelRejected:
             self.cancel_rejects += 1
 
-    def drain(self, session: Session) -> None:
+    def drain(self, engine: Engine) -> None:
         """Take away what the engine has finished with."""
-        self.bookings += session.engine.account_book.take_bookings()
-        self.orders += session.engine.orders.take_ended()
+        self.bookings += engine.account_book.take_bookings()
+        self.orders += engine.orders.take_ended()
 
 
 def fill_rows(bookings: list[Booking]) -> list[FillRow]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -15,9 +14,10 @@ from backtests.models.fees import StaticFees
 from backtests.models.latency import FixedLatency, JitteredLatency, LatencyModel
 from backtests.record import Recorder, equity_curve, fill_rows, order_rows
 from backtests.report.exact import iso_ns
-from backtests.report.result import RunResult, StrategyTotals
+from backtests.report.result import RunResult
 from backtests.simulate import Driver, Outcome, Simulation, simulate
 from backtests.tape import Stream, StreamKind, Tape
+from backtests.totals import owners, refusals_by_check, rejects_by_reason, totals
 from engine.config import (
     BacktestConfig,
     Config,
@@ -33,7 +33,7 @@ from engine.drive.seams import wall_seconds
 from engine.errors import ConfigError, UsageError
 from engine.journal import JournalWriter
 from engine.model.orders import OrderState
-from engine.model.units import NS_PER_MS, PPB, Side, money_e8
+from engine.model.units import NS_PER_MS, PPB, money_e8
 from engine.routes import Effects
 from engine.setup import AccountSetup, EngineSetup, StrategySetup
 
@@ -66,7 +66,7 @@ def run_backtest(
     span_ns = max(1, end_ns - start_ns)
 
     def tell(ts_ns: int, session: Session) -> None:
-        recorder.drain(session)
+        recorder.drain(session.engine)
         if progress is not None:
             progress(min(1.0, (ts_ns - start_ns) / span_ns), f"{session.events:,} events")
 
@@ -77,7 +77,7 @@ def run_backtest(
         with JournalWriter(journal_dir) as writer:
             journal = partial(_journaled, loaded, writer)
             outcome = simulate(sim, chosen, watcher=recorder, progress=tell, journal=journal)
-    recorder.drain(outcome.session)
+    recorder.drain(outcome.engine)
     elapsed = wall_seconds() - began
     return result_of(loaded, sim, outcome, recorder, chosen, elapsed)
 
@@ -138,6 +138,7 @@ def strategy_setups(
             resolved.config.account,
             assigned[resolved.config.name],
             resolved.config.on_stop,
+            resolved.config.on_fault,
         )
         for resolved in resolve_strategies(loaded)
     )
@@ -167,13 +168,6 @@ def result_of(
     """The result of a finished run, as the report takes it."""
     engine = outcome.engine
     equity, series, breach_ns = equity_curve(outcome, recorder, sim.feed_delay_ns)
-    refusals: dict[str, int] = {}
-    for (_, check), count in sorted(engine.refusals.items()):
-        refusals[check] = refusals.get(check, 0) + count
-    rejects: dict[str, int] = {}
-    for (_, reason), count in sorted(engine.account_book.rejects.items()):
-        kind = _reason(reason)
-        rejects[kind] = rejects.get(kind, 0) + count
     return RunResult(
         name=loaded.path.stem,
         mode="backtest",
@@ -189,13 +183,13 @@ def result_of(
         fills=fill_rows(recorder.bookings),
         orders=order_rows(recorder.orders, list(engine.orders.all_live())),
         cancels=sum(recorder.cancels.values()),
-        refusals=refusals,
-        rejects=rejects,
+        refusals=refusals_by_check(engine),
+        rejects=rejects_by_reason(engine),
         equity=equity,
         series=series,
-        strategies=[_totals(name, outcome, recorder) for name in _owners(outcome)],
+        strategies=[totals(name, engine, recorder) for name in owners(engine)],
         assumptions=assumptions(sim, outcome),
-        config=_shown(loaded.config),
+        config=shown_config(loaded.config),
         warnings=tuple(_warnings(outcome, breach_ns)),
     )
 
@@ -216,62 +210,6 @@ def _warnings(outcome: Outcome, breach_ns: int) -> Iterator[str]:
         yield f"Reports of the venue that contradict what was known of an order: {count}."
     for note in outcome.session.notes:
         yield note.text
-
-
-def _owners(outcome: Outcome) -> list[str]:
-    external = {
-        owner for account in outcome.engine.accounts.values() for owner, _ in account.owned
-    } - outcome.engine.runners.keys()
-    return [*outcome.engine.runners, *sorted(external)]
-
-
-def _totals(name: str, outcome: Outcome, recorder: Recorder) -> StrategyTotals:
-    engine = outcome.engine
-    fills = [booking.fill for booking in recorder.bookings if booking.owner == name]
-    realised = unrealised = fees = funding = volume = 0
-    for account in engine.accounts.values():
-        for (owner, where), position in account.owned.items():
-            if owner == name:
-                realised += position.realised_e8
-                unrealised += position.unrealised_e8(engine.markets[where].mark_ticks2())
-                fees += position.fees_e8
-                funding += position.funding_e8
-                volume += position.volume_e8
-    orders = [
-        order for order in (*recorder.orders, *engine.orders.all_live()) if order.strategy == name
-    ]
-    return StrategyTotals(
-        name=name,
-        fills_buy=sum(fill.side is Side.BUY for fill in fills),
-        fills_sell=sum(fill.side is Side.SELL for fill in fills),
-        maker_fills=sum(fill.is_maker for fill in fills),
-        orders=len(orders),
-        cancels=sum(order.state.name == "CANCELED" for order in orders),
-        refusals={
-            check: n for (owner, check), n in sorted(engine.refusals.items()) if owner == name
-        },
-        rejects=_rejects_of(name, engine),
-        realised_e8=realised,
-        unrealised_e8=unrealised,
-        fees_e8=fees,
-        funding_e8=funding,
-        net_e8=realised + unrealised - fees - funding,
-        volume_e8=volume,
-    )
-
-
-def _rejects_of(name: str, engine: Engine) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for (owner, reason), count in sorted(engine.account_book.rejects.items()):
-        if owner == name:
-            kind = _reason(reason)
-            found[kind] = found.get(kind, 0) + count
-    return found
-
-
-def _reason(text: str) -> str:
-    """A venue's words without the prices of the moment, so that alike rejects count together."""
-    return _BBO.sub("", text)
 
 
 def assumptions(sim: Simulation, outcome: Outcome) -> list[str]:
@@ -318,7 +256,6 @@ def assumptions(sim: Simulation, outcome: Outcome) -> list[str]:
     return said
 
 
-_BBO = re.compile(r", bbo was \S+@\S+\.?")
 _BAR_WORDS = "a resting order fills when a bar trades through its price"
 _QUEUE_WORDS = {
     "trades": "a resting order fills when trades reach it after the size displayed ahead of it",
@@ -354,7 +291,7 @@ def _latency(settings: LatencyConfig) -> LatencyModel:
     return FixedLatency(order_ns, report_ns)
 
 
-def _shown(config: Config) -> dict[str, Any]:
+def shown_config(config: Config) -> dict[str, Any]:
     """The config as the report may show it: without where keys are kept."""
     shown: dict[str, Any] = msgspec.to_builtins(config)
     for account in shown.get("accounts", {}).values():

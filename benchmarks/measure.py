@@ -73,12 +73,12 @@ def measure(workload: Workload, tape: Tape, driver: Driver) -> Measurement:
     recorder = Recorder()
 
     def keep(ts_ns: int, session: Session) -> None:  # noqa: ARG001 - the driver tells both
-        recorder.drain(session)
+        recorder.drain(session.engine)
 
     cpu_s = process_time()
     start_s = perf_counter()
     outcome = simulate(sim, driver, watcher=recorder, progress=keep)
-    recorder.drain(outcome.session)
+    recorder.drain(outcome.engine)
     seconds = perf_counter() - start_s
     cpu_s = process_time() - cpu_s
     return _measurement(workload, driver, outcome, recorder, (seconds, cpu_s))

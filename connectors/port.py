@@ -51,7 +51,8 @@ FundingKey = tuple[str, int, str]
 class Wants(msgspec.Struct, frozen=True):
     """What strategies need of one instrument's market. Mark and funding always come.
 
-    `bars_ns` are intervals the venue itself sends; others are built from trades by the engine.
+    `bars_ns` are intervals the venue itself sends; others are built from trades by the engine. Of
+    those the newest `history_bars` closed ones come first, so that a warm-up need not be waited for.
     """
 
     instrument: str
@@ -59,6 +60,7 @@ class Wants(msgspec.Struct, frozen=True):
     quotes: bool = False
     trades: bool = False
     bars_ns: tuple[int, ...] = ()
+    history_bars: int = 0
 
 
 class HeldPosition(msgspec.Struct, frozen=True):

@@ -17,6 +17,8 @@ from engine.model.units import NS_PER_MS, money_e8
 from risk.limits import Limits
 
 NAME_PATTERN = "^[A-Za-z0-9_-]+$"
+URL_PATTERN = "^(https?://[^/ ]+.*)?$"
+WS_PATTERN = "^(wss?://[^/ ]+.*)?$"
 REFERENCE_FORMS = "env:NAME, file:PATH or keystore:PATH"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -26,6 +28,7 @@ Name = Annotated[
 ]
 Money = Annotated[float, Meta(gt=0, description="a positive amount of money")]
 Millis = Annotated[float, Meta(ge=0, description="milliseconds, 0 or more")]
+Seconds = Annotated[float, Meta(gt=0, description="seconds, more than 0")]
 FeeRate = Annotated[
     float,
     Meta(ge=-0.01, le=0.01, description="a fraction of the notional, such as 0.00045 for 4.5 bps"),
@@ -37,12 +40,35 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The base of every section."""
 
 
+class LocalConfig(_Section, frozen=True):
+    """[venues.NAME.local]: the embedded exchange of network "local"."""
+
+    # The same seed, the same market.
+    seed: Annotated[int, Meta(ge=0, description="a whole number, 0 or more")] = 1
+    # The coins it lists; those of the strategies where the list is empty.
+    coins: Annotated[list[str], Meta(description='a list of coins such as ["BTC"]')] = []
+    # The venue's clock starts so long before a full hour, so that funding is seen soon; omitted, it
+    # is the real time.
+    before_hour_s: (
+        Annotated[float, Meta(ge=0, le=3600, description="seconds, 0 to 3600")] | None
+    ) = None
+    balance: Money = 100_000.0
+    # "lively" trades and moves much more than a real coin, so that a short demonstration shows all.
+    activity: Literal["usual", "lively"] = "usual"
+
+
 class VenueConfig(_Section, frozen=True):
     """[venues.NAME]: a venue. Its NAME starts the id of its instruments: "hl" gives "hl:BTC"."""
 
     kind: Literal["hyperliquid", "perpex"]
     # "local" is the embedded simulated exchange: it needs no account, key or network.
     network: Literal["mainnet", "testnet", "local"]
+    # Another address than the network's own, such as that of a running `perpd venue`.
+    http_url: Annotated[str, Meta(pattern=URL_PATTERN, description="an http or https URL")] = ""
+    ws_url: Annotated[str, Meta(pattern=WS_PATTERN, description="a ws or wss URL")] = ""
+    # An order that adds risk is refused by the venue itself when it arrives later than this.
+    expires_after_ms: Annotated[int, Meta(ge=500, description="milliseconds, 500 or more")] = 5_000
+    local: LocalConfig = LocalConfig()
 
 
 class AccountConfig(_Section, frozen=True):
@@ -169,6 +195,15 @@ class DaemonConfig(_Section, frozen=True):
 
     # The folder of the journal, relative to the config file.
     journal: Annotated[str, Meta(min_length=1, description="a folder")] = "journal"
+    # Where the report of a run goes; empty: nowhere.
+    report: Annotated[str, Meta(description="a folder")] = ""
+    # How often the account is compared with the venue, and the venue's metadata read again.
+    account_every_s: Seconds = 10.0
+    contexts_every_s: Seconds = 60.0
+    metadata_every_s: Seconds = 600.0
+    budget_every_s: Seconds = 60.0
+    # How long the end of a run waits for the venue's word on the last orders.
+    stop_timeout_s: Seconds = 15.0
 
 
 class Config(_Section, frozen=True):

@@ -55,7 +55,7 @@ def run(tape: Tape, seed: int, driver: Driver) -> dict[str, Any]:
         feed_delay_ns=feed_ms * NS_PER_MS,
     )
     outcome = simulate(sim, driver, watcher=recorder)
-    recorder.drain(outcome.session)
+    recorder.drain(outcome.engine)
     account = outcome.engine.accounts["main"]
     return {
         "saw": {

@@ -1,0 +1,325 @@
+"""A whole live run: venues, journal, engine, driver and schedule, from the first read to the last.
+
+    restart = journal, then reconciliation, then trading
+
+Nothing trades before every account is known, what an earlier run left is taken over, and the
+leverage the config asks for is in force at the venue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from backtests.record import Recorder
+from backtests.report.result import RunResult
+from backtests.runner import strategy_setups
+from connectors.port import AccountState, VenueLink, Wants
+from engine.config import LoadedConfig, assign_instruments
+from engine.core import Engine
+from engine.drive.live import LiveDriver
+from engine.drive.opening import missing_leverage, opening_events, resumption
+from engine.drive.outcome import Span, live_facts, live_result
+from engine.drive.recorded import run_meta
+from engine.drive.recovery import Left, what_was_left
+from engine.drive.sampling import EquitySampler
+from engine.drive.seams import Clock, Randomness
+from engine.errors import CredentialsError, VenueError
+from engine.journal import JournalWriter
+from engine.model.events import AccountEvent, AnyEvent, EngineStarted, Wished
+from engine.model.instruments import Instrument
+from engine.model.intents import SetLeverage
+from engine.model.units import NS_PER_S
+from engine.schedule import Schedule
+from engine.setup import AccountSetup, EngineSetup, StrategySetup
+from strategies.api import Bars, Books, Quotes, Trades
+
+LEVERAGE_TIMEOUT_S: Final = 15.0
+SAMPLE_NS: Final = NS_PER_S
+TICK_S: Final = 0.25
+BARS_OF_VENUE_NS: Final = frozenset(
+    minutes * 60 * NS_PER_S for minutes in (1, 3, 5, 15, 30, 60, 120, 240, 480, 720, 1440)
+)
+
+log = structlog.get_logger("perpd.daemon")
+
+
+class Finished(msgspec.Struct):
+    """A run that has ended: its result, and what only live has (`engine.drive.outcome`)."""
+
+    result: RunResult
+    live: dict[str, Any]
+    fault: BaseException | None
+
+
+class Daemon:
+    """One run over the links it is given; `run` does all of it, once.
+
+    `links` by venue name; `started` is called when trading has begun, `tick` about four times a
+    second from then on, for status.
+    """
+
+    def __init__(
+        self,
+        loaded: LoadedConfig,
+        links: Mapping[str, VenueLink],
+        *,
+        clock: Clock,
+        randomness: Randomness,
+        addresses: Mapping[str, str],
+        journal_dir: Path | None = None,
+    ) -> None:
+        self.loaded = loaded
+        self.links = dict(links)
+        self.clock = clock
+        self.recorder = Recorder()
+        self.journal_dir = journal_dir or loaded.resolve(loaded.config.daemon.journal)
+        self.driver: LiveDriver | None = None
+        self._randomness = randomness
+        self._addresses = dict(addresses)
+        self._stop = asyncio.Event()
+        self._stop_reason = ""
+
+    def stop(self, reason: str) -> None:
+        """Ask for the end; the first reason counts."""
+        self._stop_reason = self._stop_reason or reason
+        self._stop.set()
+
+    async def run(
+        self, *, for_s: float | None = None, tick: Callable[[Daemon], None] = lambda _: None
+    ) -> Finished:
+        """Open, trade until stopped or for so many seconds of trading, stop, and say what was made.
+
+        Raises ConfigError for a config that the venue's metadata contradicts, CredentialsError,
+        VenueError and TransportError where a venue cannot be used, and JournalError.
+        """
+        left = what_was_left(self.journal_dir)
+        instruments: list[Instrument] = []
+        for link in self.links.values():
+            instruments += await link.load()
+        setup = self._setup(instruments)
+        engine = Engine(setup)
+        with JournalWriter(self.journal_dir) as writer:
+            writer.append_meta(run_meta(self.loaded, setup))
+            driver = self.driver = LiveDriver(
+                engine, writer, self._links_by_account(), self.clock, self._watch
+            )
+            try:
+                return await self._trade(driver, left, for_s, tick)
+            finally:
+                for link in self.links.values():
+                    await link.close()
+
+    async def _trade(
+        self,
+        driver: LiveDriver,
+        left: Left,
+        for_s: float | None,
+        tick: Callable[[Daemon], None],
+    ) -> Finished:
+        began_ns = self.clock.monotonic_ns()
+        await self._open_accounts(driver, left)
+        loop = asyncio.create_task(driver.run(), name="perpd driver")
+        schedule = Schedule(self.loaded.config.daemon)
+        try:
+            await self._set_leverage(driver)
+            start_ns = self.clock.now_ns()
+            driver.hear(EngineStarted(start_ns, start_ns, self._randomness.u64()))
+            for link in self.links.values():
+                schedule.add(link)
+            schedule.start()
+            log.info("trading", strategies=sorted(driver.engine.runners))
+            sampler = EquitySampler(driver.engine, SAMPLE_NS)
+            await self._until_stopped(driver, loop, sampler, for_s, tick)
+            schedule.stop()
+            warnings = await self._wind_down(driver)
+            self.recorder.drain(driver.engine)
+            sampler.sample(self.clock.now_ns())
+        finally:
+            schedule.stop()
+            loop.cancel()
+            with suppress(asyncio.CancelledError):
+                await loop
+        wall_s = (self.clock.monotonic_ns() - began_ns) / NS_PER_S
+        span = Span("live", start_ns, self.clock.now_ns(), driver.events, wall_s)
+        result = live_result(self.loaded, driver.engine, self.recorder, sampler, span, warnings)
+        facts = live_facts(driver.engine, self.recorder, driver.dropped)
+        return Finished(result, facts, driver.fault)
+
+    # -- opening -----------------------------------------------------------------------------------
+
+    def _setup(self, instruments: Sequence[Instrument]) -> EngineSetup:
+        config = self.loaded.config
+        assigned = assign_instruments(self.loaded, instruments)
+        strategies = strategy_setups(self.loaded, assigned)
+        return EngineSetup(
+            instruments=tuple(instruments),
+            accounts=tuple(
+                AccountSetup(name, account.venue, {}, self._addresses.get(name, ""))
+                for name, account in config.accounts.items()
+            ),
+            strategies=strategies,
+            limits=config.risk.limits(),
+            bars_from_trades=frozenset(bars_to_build(strategies)),
+        )
+
+    def _links_by_account(self) -> dict[str, VenueLink]:
+        accounts = self.loaded.config.accounts
+        return {name: self.links[account.venue] for name, account in accounts.items()}
+
+    async def _open_accounts(self, driver: LiveDriver, left: Left) -> None:
+        now_ns = self.clock.now_ns()
+        wants = wants_of(driver.engine.setup.strategies)
+        first: list[AnyEvent] = []
+        for venue, link in self.links.items():
+            names = [
+                name
+                for name, account in self.loaded.config.accounts.items()
+                if account.venue == venue
+            ]
+            mine = [item for item in wants if item.instrument.startswith(f"{venue}:")]
+            states: tuple[AccountState, ...] = await link.open(
+                mine, resumption(left, names), driver.hear
+            )
+            for state in states:
+                for warning in state.warnings:
+                    log.warning("account", account=state.account, text=warning)
+                first += opening_events(state, venue, left, now_ns)
+        driver.hear_first(first)
+
+    async def _set_leverage(self, driver: LiveDriver) -> None:
+        """Apply the leverage of [symbols], and verify it."""
+        engine = driver.engine
+        wanted = self._wanted_leverage(engine)
+        is_open = await driver.until(
+            lambda: all(account.is_open for account in engine.accounts.values()),
+            LEVERAGE_TIMEOUT_S,
+        )
+        if not is_open:
+            raise VenueError("the accounts did not open in time")
+        now_ns = self.clock.now_ns()
+        for name, leverages in wanted.items():
+            missing = missing_leverage(leverages, engine.accounts[name].leverage)
+            if missing:
+                intents = tuple(
+                    SetLeverage(where, leverage, is_cross)
+                    for where, (leverage, is_cross) in missing.items()
+                )
+                driver.hear(Wished(now_ns, now_ns, name, intents))
+
+        def in_force() -> bool:
+            return not any(
+                missing_leverage(leverages, engine.accounts[name].leverage)
+                for name, leverages in wanted.items()
+            )
+
+        if not await driver.until(in_force, LEVERAGE_TIMEOUT_S):
+            for name, leverages in wanted.items():
+                missing = missing_leverage(leverages, engine.accounts[name].leverage)
+                for where, (leverage, _) in missing.items():
+                    found = engine.accounts[name].leverage.get(where, "unknown")
+                    raise CredentialsError(
+                        f"account {name}: leverage of {where} is {found}, expected {leverage} as"
+                        " [symbols] asks, and the venue did not change it"
+                    )
+
+    def _wanted_leverage(self, engine: Engine) -> dict[str, dict[str, tuple[int, bool]]]:
+        wanted: dict[str, dict[str, tuple[int, bool]]] = {}
+        for runner in engine.runners.values():
+            for where in runner.instruments:
+                symbol = self.loaded.config.symbols.get(engine.markets[where].instrument.coin)
+                if symbol is not None:
+                    is_cross = symbol.margin_mode == "cross"
+                    wanted.setdefault(runner.account, {})[where] = symbol.leverage, is_cross
+        return wanted
+
+    # -- trading and stopping ----------------------------------------------------------------------
+
+    async def _until_stopped(
+        self,
+        driver: LiveDriver,
+        loop: asyncio.Task[None],
+        sampler: EquitySampler,
+        for_s: float | None,
+        tick: Callable[[Daemon], None],
+    ) -> None:
+        """Sample and show until it is time, somebody asks, or the driver faults."""
+        end_ns = None if for_s is None else self.clock.monotonic_ns() + round(for_s * NS_PER_S)
+        while not self._stop.is_set() and driver.fault is None:
+            if loop.done():
+                await loop
+            if end_ns is not None and self.clock.monotonic_ns() >= end_ns:
+                self.stop("the time asked for is over")
+                return
+            self.recorder.drain(driver.engine)
+            sampler.tick(self.clock.now_ns())
+            tick(self)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self._stop.wait()
+
+    async def _wind_down(self, driver: LiveDriver) -> list[str]:
+        timeout_s = self.loaded.config.daemon.stop_timeout_s
+        log.info("stopping", reason=self._stop_reason or "fault")
+        warnings = [note.text for note in driver.notes]
+        if not await driver.stop(self._stop_reason, timeout_s=timeout_s):
+            warnings.append(
+                f"Some orders had no word from the venue within {timeout_s:g} s of the stop."
+            )
+        if driver.fault is not None:
+            fault = driver.fault
+            warnings.insert(0, f"Ended by a fault: {type(fault).__name__}: {fault}")
+        for link in self.links.values():
+            with suppress(Exception):
+                await link.refresh("account")
+        await driver.until(driver.is_quiet, 1.0)
+        return warnings
+
+    def _watch(self, event: AnyEvent) -> None:
+        if isinstance(event, AccountEvent):
+            self.recorder.reported(event)
+
+
+def wants_of(strategies: Sequence[StrategySetup]) -> list[Wants]:
+    """What the strategies together need of each instrument's market."""
+    found: dict[str, Wants] = {}
+    for entry in strategies:
+        for where in entry.instruments:
+            want = found.get(where, Wants(where))
+            for item in entry.strategy.subscriptions():
+                if isinstance(item, Books):
+                    want = msgspec.structs.replace(want, book=True)
+                elif isinstance(item, Quotes):
+                    want = msgspec.structs.replace(want, quotes=True)
+                elif isinstance(item, Trades):
+                    want = msgspec.structs.replace(want, trades=True)
+                elif isinstance(item, Bars):
+                    bars = max(item.history, entry.strategy.warmup().bars)
+                    want = _with_bars(want, item.interval_ns, bars)
+            found[where] = want
+    return list(found.values())
+
+
+def _with_bars(want: Wants, interval_ns: int, history_bars: int) -> Wants:
+    if interval_ns not in BARS_OF_VENUE_NS:
+        return msgspec.structs.replace(want, trades=True)
+    bars_ns = tuple(sorted({*want.bars_ns, interval_ns}))
+    history_bars = max(want.history_bars, history_bars)
+    return msgspec.structs.replace(want, bars_ns=bars_ns, history_bars=history_bars)
+
+
+def bars_to_build(strategies: Sequence[StrategySetup]) -> set[tuple[str, int]]:
+    """The bars that no venue sends, and the engine makes from trades."""
+    return {
+        (where, item.interval_ns)
+        for entry in strategies
+        for where in entry.instruments
+        for item in entry.strategy.subscriptions()
+        if isinstance(item, Bars) and item.interval_ns not in BARS_OF_VENUE_NS
+    }

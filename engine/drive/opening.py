@@ -1,0 +1,144 @@
+"""How a live run begins: what the journal left and what the venue says become the first events.
+
+The journal knows who owns what; the venue knows what is. Where the journal has an account, its
+ledger and positions go on, and what happened since comes as ordinary fills and funding. Where it
+has not, the account opens with what the venue holds, and nobody's strategy owns it. An order the
+journal takes for live and the venue does not list is carried as unknown, and asked about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from connectors.port import AccountState, OpenOrder, Resumption
+from engine.drive.recovery import Left, Owned
+from engine.model.events import (
+    AccountOpened,
+    AnyEvent,
+    LeverageSet,
+    OrderCarried,
+    PositionCarried,
+)
+from engine.model.orders import OrderState
+from engine.state.accounts import EXTERNAL
+from engine.state.orders import Order
+
+
+def resumption(left: Left, accounts: Sequence[str]) -> Resumption:
+    """What the links of these accounts must know of earlier runs."""
+    mine = frozenset(accounts)
+    return Resumption(
+        nonce_max=left.nonce_max,
+        unanswered=tuple(one for one in left.unanswered if one.account in mine),
+        fills_seen_ms={name: left.fills_seen_ms.get(name, 0) for name in mine & left.cash_e8.keys()}
+        if not left.is_first
+        else {},
+        funding_seen_ms={
+            name: left.funding_seen_ms.get(name, 0) for name in mine & left.cash_e8.keys()
+        },
+        fills_seen=frozenset(key for key in left.fills_seen if key[0] in mine),
+        fundings_seen=frozenset(key for key in left.fundings_seen if key[0] in mine),
+        generations=tuple(
+            (order.cloid, order.generation, order.oid)
+            for order in left.orders
+            if order.account in mine
+        ),
+    )
+
+
+def opening_events(state: AccountState, venue: str, left: Left, now_ns: int) -> Iterator[AnyEvent]:
+    """The events that begin an account, in order."""
+    account = state.account
+    times = state.ts_venue_ns, now_ns
+    is_known = account in left.cash_e8
+    cash_e8 = left.cash_e8[account] if is_known else state.cash_e8
+    yield AccountOpened(*times, account, venue, cash_e8)
+    for instrument, (leverage, is_cross) in sorted(state.leverage.items()):
+        yield LeverageSet(*times, account, instrument, leverage, is_cross)
+    for held in _positions(state, left, is_known=is_known):
+        yield PositionCarried(*times, account, held.instrument, held.owner, held.lots, held.cost_e8)
+    mine = {order.cloid: order for order in left.orders if order.account == account}
+    listed = {order.cloid: order for order in state.orders}
+    for cloid, order in mine.items():
+        yield _own(order, listed.get(cloid), times)
+    for cloid, found in listed.items():
+        if cloid not in mine:
+            yield _foreign(account, found, times)
+
+
+def _positions(state: AccountState, left: Left, *, is_known: bool) -> list[Owned]:
+    if is_known:
+        return [held for held in left.positions if held.account == state.account]
+    return [
+        Owned(state.account, held.instrument, EXTERNAL, held.lots, held.cost_e8)
+        for held in state.positions
+    ]
+
+
+def _own(order: Order, found: OpenOrder | None, times: tuple[int, int]) -> OrderCarried:
+    """An order of an earlier run: with what the journal knows to be left of it.
+
+    Fills since then are still to come, and take their share then. Of a modify in flight the venue
+    shows by the order's id whether it went through.
+    """
+    generation, px_ticks, lots = order.generation, order.px_ticks, order.remaining_lots
+    state, oid = OrderState.UNKNOWN, order.oid
+    if found is not None:
+        state = found.state
+        if order.pending_sz_lots and found.oid != order.oid:
+            generation += 1
+            lots = order.pending_sz_lots
+        px_ticks, oid = found.px_ticks, found.oid
+    elif order.pending_sz_lots:
+        generation += 1
+        px_ticks = order.pending_px_ticks
+        lots = max(lots, order.pending_sz_lots)
+    return OrderCarried(
+        *times,
+        order.account,
+        order.instrument,
+        order.cloid,
+        generation,
+        oid,
+        order.strategy,
+        order.quote,
+        order.side,
+        px_ticks,
+        max(lots, 1),
+        order.tif,
+        order.reduce_only,
+        state,
+        order.trigger,
+        order.parent,
+    )
+
+
+def _foreign(account: str, found: OpenOrder, times: tuple[int, int]) -> OrderCarried:
+    """An order that no journal of ours tells of: it counts, and belongs to `external`."""
+    return OrderCarried(
+        *times,
+        account,
+        found.instrument,
+        found.cloid,
+        0,
+        found.oid,
+        EXTERNAL,
+        "",
+        found.side,
+        found.px_ticks,
+        found.sz_lots,
+        found.tif,
+        found.reduce_only,
+        found.state,
+    )
+
+
+def missing_leverage(
+    wanted: Mapping[str, tuple[int, bool]], in_force: Mapping[str, int]
+) -> dict[str, tuple[int, bool]]:
+    """What of the leverage asked for in the config is not in force yet."""
+    return {
+        where: (leverage, is_cross)
+        for where, (leverage, is_cross) in wanted.items()
+        if in_force.get(where) != leverage
+    }

@@ -1,0 +1,137 @@
+"""What a live run made: a `RunResult` for the reports a backtest has, and what only live has.
+
+`live` in the summary: batches and weight sent, the action budget, whether positions and cash agreed
+with the venue at the last read, and what was still unclear at the end.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from backtests.record import Recorder, fill_rows, order_rows
+from backtests.report.result import RunResult
+from backtests.runner import shown_config
+from backtests.totals import owners, refusals_by_check, rejects_by_reason, totals
+from engine.config import LoadedConfig
+from engine.core import Engine
+from engine.drive.sampling import EquitySampler
+from engine.model.orders import OrderState
+from engine.model.units import money
+
+WARNINGS_MAX: Final = 20
+
+
+class Span(msgspec.Struct, frozen=True):
+    """When a run was, what drove it, and how much it took in."""
+
+    mode: str
+    start_ns: int
+    end_ns: int
+    events: int
+    wall_s: float
+
+
+def live_result(
+    loaded: LoadedConfig,
+    engine: Engine,
+    recorder: Recorder,
+    sampler: EquitySampler,
+    span: Span,
+    warnings: list[str],
+) -> RunResult:
+    """The result of a finished live run."""
+    named = {booking.fill.instrument for booking in recorder.bookings}
+    live = list(engine.orders.all_live())
+    named |= {order.instrument for order in (*recorder.orders, *live)}
+    named |= {where for runner in engine.runners.values() for where in runner.instruments}
+    return RunResult(
+        name=loaded.path.stem,
+        mode=span.mode,
+        driver="live",
+        start_ns=span.start_ns,
+        end_ns=span.end_ns,
+        events=span.events,
+        wall_seconds=span.wall_s,
+        starting_equity_e8=sum(account.start_e8 for account in engine.accounts.values()),
+        final_equity_e8=sum(account.equity_e8() for account in engine.accounts.values()),
+        liquidations=sum(booking.fill.is_liquidation for booking in recorder.bookings),
+        instruments=tuple(engine.markets[where].instrument for where in sorted(named)),
+        fills=fill_rows(recorder.bookings),
+        orders=order_rows(recorder.orders, live),
+        cancels=sum(recorder.cancels.values()),
+        refusals=refusals_by_check(engine),
+        rejects=rejects_by_reason(engine),
+        equity=sampler.points,
+        series=[one for one in sampler.series() if one.instrument in named],
+        strategies=[totals(name, engine, recorder) for name in owners(engine)],
+        assumptions=_assumptions(loaded),
+        config=shown_config(loaded.config),
+        warnings=tuple([*warnings, *_warnings(engine)][:WARNINGS_MAX]),
+    )
+
+
+def _assumptions(loaded: LoadedConfig) -> list[str]:
+    said = ["Fees and funding are the venue's own; equity is at the venue's mark prices."]
+    said += [
+        f"{name}: the venue was the embedded simulated exchange; its market is generated (seed"
+        f" {venue.local.seed}) and says nothing about a real one."
+        for name, venue in loaded.config.venues.items()
+        if venue.network == "local" and not venue.http_url
+    ]
+    return said
+
+
+def _warnings(engine: Engine) -> list[str]:
+    said = []
+    unknown = sum(order.state is OrderState.UNKNOWN for order in engine.orders.all_live())
+    if unknown:
+        said.append(
+            f"Orders whose outcome is still unknown: {unknown}; the next run settles them first."
+        )
+    for account in engine.accounts.values():
+        reading = engine.agreement.readings.get(account.name)
+        if reading is not None and reading.difference:
+            said.append(f"{account.name}: positions differ from the venue's: {reading.difference}")
+        said += _unprotected(engine, account.name)
+    return said
+
+
+def _unprotected(engine: Engine, account: str) -> list[str]:
+    """Positions that are left without a stop are named."""
+    stops = {
+        order.instrument
+        for order in engine.orders.all_live()
+        if order.account == account and order.reduce_only and order.trigger is not None
+    }
+    return [
+        f"{account}: a position of {position.sz:g} on {where} is left without a stop."
+        for where, position in sorted(engine.accounts[account].positions.items())
+        if position.lots and where not in stops
+    ]
+
+
+def live_facts(engine: Engine, recorder: Recorder, dropped: int) -> dict[str, Any]:
+    """What only a live run has to say, for the summary."""
+    accounts: dict[str, Any] = {}
+    for name, account in engine.accounts.items():
+        address = engine.planner.address(name)
+        reading = engine.agreement.readings.get(name)
+        gap_e8 = None if reading is None else reading.cash_gap_e8
+        accounts[name] = {
+            "equity": money(account.equity_e8()),
+            "actions_used": address.used,
+            "actions_cap": address.cap,
+            "positions_agree": None if reading is None else not reading.difference,
+            "cash_gap": None if gap_e8 is None else money(gap_e8),
+        }
+    return {
+        "batches": engine.planner.batches,
+        "ip_weight": engine.planner.weight,
+        "cancel_rejects": recorder.cancel_rejects,
+        "market_events_dropped": dropped,
+        "differences_declared": engine.agreement.declared,
+        "anomalies": sum(engine.orders.anomalies.values()),
+        "accounts": accounts,
+    }
