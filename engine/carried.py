@@ -8,6 +8,7 @@ start. An order whose outcome nobody knows is asked about before anything is con
 from __future__ import annotations
 
 from collections.abc import Container
+from typing import Final
 
 from engine.model.commands import Place
 from engine.model.events import OrderCarried, PositionCarried
@@ -15,6 +16,8 @@ from engine.model.orders import OrderState, Signal
 from engine.state.accounts import EXTERNAL, Account
 from engine.state.market import Market
 from engine.state.orders import Order, Orders
+
+_FIRST_SIGNAL: Final = {OrderState.OPEN: Signal.ACCEPT, OrderState.WAITING: Signal.WAIT}
 
 
 def carry_position(event: PositionCarried, account: Account, owners: Container[str]) -> str:
@@ -64,6 +67,5 @@ def carry_order(
     order.generation = event.generation
     order.oid = event.oid
     orders.add(order)
-    signal = {OrderState.OPEN: Signal.ACCEPT, OrderState.WAITING: Signal.WAIT}.get(event.state)
-    orders.signal(order, signal or Signal.UNCLEAR, event.ts_local_ns)
+    orders.signal(order, _FIRST_SIGNAL.get(event.state, Signal.UNCLEAR), event.ts_local_ns)
     return owner

@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
 import msgspec
 
@@ -94,14 +94,16 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
     html: Path
 
 
-def write_report(result: RunResult, out_dir: Path) -> Paths:
+def write_report(result: RunResult, out_dir: Path, extra: Mapping[str, Any] | None = None) -> Paths:
     """Write all files of a run into `out_dir`, which is made if need be; files there are replaced.
+
+    `extra` goes into summary.json beside what every run has.
 
     Raises UsageError when the folder cannot be made or written, and ModelError when the result
     contradicts itself. Nothing is replaced before every file is complete.
     """
     analysis = analyse(result)
-    summary = summary_of(analysis)
+    summary = summary_of(analysis) | dict(extra or {})
     paths = Paths(
         summary=out_dir / "summary.json",
         fills=out_dir / "fills.csv",
