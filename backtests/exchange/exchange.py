@@ -13,10 +13,10 @@ from typing import Any, Final
 
 import msgspec
 
-from backtests.exchange import margin, words
+from backtests.exchange import margin, rules, words
 from backtests.exchange.commands import Commands, position_of
 from backtests.exchange.conditions import Conditions
-from backtests.exchange.ledger import Account
+from backtests.exchange.ledger import Account, Position
 from backtests.exchange.market import DepthSource, Market
 from backtests.exchange.matching import Matcher
 from backtests.exchange.orders import Desk, Watch
@@ -24,7 +24,7 @@ from backtests.exchange.outbox import Outbox
 from backtests.models.fees import FeeModel
 from backtests.models.queue import QueueRule, queue_rule
 from engine.errors import ModelError
-from engine.model.commands import Batch
+from engine.model.commands import Batch, Command
 from engine.model.effects import AskOrder
 from engine.model.events import (
     AccountEvent,
@@ -136,13 +136,17 @@ class SimulatedExchange:
 
         Raises ModelError for an unknown name.
         """
-        account = self._account(batch.account)
+        self.on_commands(ts_ns, batch.account, batch.commands)
+
+    def on_commands(self, ts_ns: int, account_name: str, commands: Sequence[Command]) -> None:
+        """Carry out commands that somebody sent by the venue's own wire, as `on_batch` does."""
+        account = self._account(account_name)
         matcher = self._matcher
         self._outbox.at(ts_ns)
-        desks, rules = self._desks, self._commands
-        for command in batch.commands:
+        desks, by_type = self._desks, self._commands
+        for command in commands:
             desk = desks.get(command.instrument) or self._desk(command.instrument)
-            rules[type(command)](account, desk, command)
+            by_type[type(command)](account, desk, command)
             if matcher.ended or matcher.reduced:
                 self._conditions.settle()
             if desk.triggers:
@@ -167,6 +171,12 @@ class SimulatedExchange:
         self._account(account).book_transfer(amount_e8)
         self._outbox.at(ts_ns)
         self._outbox.transfer(account, amount_e8, kind)
+
+    def open_account(self, name: str, balance_e8: int) -> None:
+        """Take in one more account. Raises ModelError when there is one of this name."""
+        if name in self._accounts:
+            raise ModelError(f"simulated exchange: there is an account {name!r} already")
+        self._accounts[name] = Account(name, balance_e8)
 
     def attach_depth(self, instrument: str, source: DepthSource) -> None:
         """Say where the depth behind this instrument's `BookTop` rows is found."""
@@ -210,6 +220,26 @@ class SimulatedExchange:
     def mark_ticks2(self, instrument: str) -> int:
         """Twice the mark price in ticks; 0 when there is no price."""
         return self._desk(instrument).market.mark_ticks2()
+
+    def account(self, name: str) -> Account:
+        """The account's ledger and live orders as they stand: to be read, never changed."""
+        return self._account(name)
+
+    def desk(self, instrument: str) -> Desk:
+        """The instrument's market and live orders as they stand: to be read, never changed."""
+        return self._desk(instrument)
+
+    def position_on(self, account: str, instrument: str) -> Position:
+        """The account's position; a flat one, with its leverage, when there was none: read only."""
+        return position_of(self._account(account), self._desk(instrument))
+
+    def leverage_refusal(
+        self, account: str, instrument: str, leverage: int, *, is_cross: bool
+    ) -> str:
+        """Why an `UpdateLeverage` would be refused now, in the venue's words; "" when it is not."""
+        desk = self._desk(instrument)
+        position = position_of(self._account(account), desk)
+        return rules.leverage_refusal(position, desk.instrument, leverage, is_cross=is_cross)
 
     def _account(self, name: str) -> Account:
         account = self._accounts.get(name)
