@@ -743,13 +743,7 @@ def prepare_secrets(folder: Path) -> None:
         ("file:binary", "secret file:{0}/binary: expected text, found other bytes"),
         ("file:huge", "secret file:{0}/huge: more than 4096 bytes"),
         ("file:none", "secret file:{0}/none: No such file or directory"),
-        (
-            "keystore:key.json",
-            (
-                "secret keystore:{0}/key.json: this version cannot open keystores; use env:NAME or"
-                " file:PATH"
-            ),
-        ),
+        ("keystore:key.json", "secret keystore:{0}/key.json: No such file or directory"),
     ],
 )
 def test_a_secret_that_cannot_be_had_says_why(
