@@ -7,7 +7,8 @@ connection was made; every other failure is a `TransportError`, after which nobo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Final, NamedTuple, Protocol
 
 import aiohttp
@@ -63,6 +64,27 @@ class Http(Protocol):
         ...
 
 
+class OrderedHttp(Protocol):
+    """An `Http` that can say when a request's bytes were handed to the network."""
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = 10.0,
+        on_written: Callable[[], None] | None = None,
+    ) -> HttpReply:
+        """As `Http.request`; `on_written` is called once the body is on its way, if ever."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close every connection; closing again does nothing."""
+        ...
+
+
 class WebSocket(Protocol):
     """One open connection."""
 
@@ -91,7 +113,7 @@ class Dialer(Protocol):
 
 
 class AiohttpHttp:
-    """`Http` over pooled connections to `base_url` (scheme, host, port, and perhaps a path).
+    """`OrderedHttp` over pooled connections to `base_url` (scheme, host, port, perhaps a path).
 
     Redirects are not followed, cookies not kept, proxies of the environment not used. aiohttp sets
     TCP_NODELAY on every connection. An idle connection is dropped after 15 s, long before a server
@@ -112,8 +134,9 @@ class AiohttpHttp:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 10.0,
+        on_written: Callable[[], None] | None = None,
     ) -> HttpReply:
-        """Send one request; see `Http.request`."""
+        """Send one request; see `OrderedHttp.request`."""
         if self._is_closed:
             raise NotSentError(f"{method} {path}: the client is closed")
         session = self._session
@@ -129,6 +152,7 @@ class AiohttpHttp:
                 timeout=aiohttp.ClientTimeout(
                     total=timeout_s, sock_connect=min(timeout_s, CONNECT_TIMEOUT_S)
                 ),
+                trace_request_ctx={"on_written": on_written},
             ) as answer:
                 return HttpReply(answer.status, answer.headers, await _body(answer))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
@@ -221,12 +245,28 @@ class _AiohttpWebSocket:
 
 
 def _session(connections_max: int) -> aiohttp.ClientSession:
+    trace = aiohttp.TraceConfig()
+    trace.on_request_chunk_sent.append(_tell_written)
     return aiohttp.ClientSession(
+        trace_configs=[trace],
         connector=aiohttp.TCPConnector(limit=connections_max, keepalive_timeout=IDLE_S_MAX),
         cookie_jar=aiohttp.DummyCookieJar(),
         max_line_size=2**15,
         max_field_size=2**15,
     )
+
+
+async def _tell_written(
+    session: aiohttp.ClientSession,
+    context: SimpleNamespace,
+    chunk: aiohttp.TraceRequestChunkSentParams,
+) -> None:
+    """The body goes to the socket in the very next step, before any other task runs."""
+    del session, chunk
+    asked = context.trace_request_ctx
+    on_written = None if asked is None else asked["on_written"]
+    if on_written is not None:
+        on_written()
 
 
 async def _body(answer: aiohttp.ClientResponse) -> bytes:

@@ -220,7 +220,7 @@ async def test_a_dial_that_hangs_is_given_up_and_tried_again() -> None:
             await hang.wait()
         return FakeSocket()
 
-    rig.dialer.dial = dial  # type: ignore[method-assign]
+    rig.dialer.dial = dial  # type: ignore[method-assign, assignment]
     rig.stream.start()
     await asyncio.sleep(12)
 
