@@ -302,6 +302,7 @@ class AccountBook:
 
     def _leverage(self, event: LeverageSet, account: Account) -> Applied:
         account.leverage[event.instrument] = event.leverage
+        account.is_cross[event.instrument] = event.is_cross
         return NOBODY
 
     def _budget(self, event: BudgetRead, account: Account) -> Applied:

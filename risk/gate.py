@@ -376,7 +376,9 @@ class Gate:
         if self._halt_reason():
             return [self._refuse("", asking, "halted", "not halted", self._halt_reason())]
         account = asking.account
-        if account.leverage_of(intent.instrument) == intent.leverage:
+        is_cross = account.is_cross.get(intent.instrument, intent.is_cross)
+        in_force = account.leverage_of(intent.instrument), is_cross
+        if in_force == (intent.leverage, intent.is_cross):
             return []
         command = UpdateLeverage(intent.instrument, intent.leverage, intent.is_cross)
         return [Approved(account.name, asking.strategy, _ADD, command)]

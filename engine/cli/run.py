@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 import msgspec
@@ -33,7 +32,7 @@ class Span(click.ParamType[float]):
     name = "SPAN"
 
     def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Read it; a usage error when it is none."""
         match = _SPAN.fullmatch(str(value))
@@ -55,7 +54,7 @@ class Span(click.ParamType[float]):
 @click.option("--seed", type=click.IntRange(min=0), help="The embedded exchange's market.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("-v", "--verbose", is_flag=True, help="Log more, to stderr.")
-def command(
+def command(  # noqa: PLR0913 - the command's own options
     config: Path,
     for_s: float | None,
     out: Path | None,

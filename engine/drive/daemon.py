@@ -205,7 +205,7 @@ class Daemon:
             raise VenueError("the accounts did not open in time")
         now_ns = self.clock.now_ns()
         for name, leverages in wanted.items():
-            missing = missing_leverage(leverages, engine.accounts[name].leverage)
+            missing = missing_leverage(leverages, engine.accounts[name])
             if missing:
                 intents = tuple(
                     SetLeverage(where, leverage, is_cross)
@@ -215,13 +215,13 @@ class Daemon:
 
         def in_force() -> bool:
             return not any(
-                missing_leverage(leverages, engine.accounts[name].leverage)
+                missing_leverage(leverages, engine.accounts[name])
                 for name, leverages in wanted.items()
             )
 
         if not await driver.until(in_force, LEVERAGE_TIMEOUT_S):
             for name, leverages in wanted.items():
-                missing = missing_leverage(leverages, engine.accounts[name].leverage)
+                missing = missing_leverage(leverages, engine.accounts[name])
                 for where, (leverage, _) in missing.items():
                     found = engine.accounts[name].leverage.get(where, "unknown")
                     raise CredentialsError(

@@ -20,7 +20,7 @@ from engine.model.events import (
     PositionCarried,
 )
 from engine.model.orders import OrderState
-from engine.state.accounts import EXTERNAL
+from engine.state.accounts import EXTERNAL, Account
 from engine.state.orders import Order
 
 
@@ -134,11 +134,12 @@ def _foreign(account: str, found: OpenOrder, times: tuple[int, int]) -> OrderCar
 
 
 def missing_leverage(
-    wanted: Mapping[str, tuple[int, bool]], in_force: Mapping[str, int]
+    wanted: Mapping[str, tuple[int, bool]], account: Account
 ) -> dict[str, tuple[int, bool]]:
-    """What of the leverage asked for in the config is not in force yet."""
+    """What of the leverage and margin mode asked for is not in force; an unknown mode is taken."""
     return {
         where: (leverage, is_cross)
         for where, (leverage, is_cross) in wanted.items()
-        if in_force.get(where) != leverage
+        if account.leverage.get(where) != leverage
+        or account.is_cross.get(where, is_cross) != is_cross
     }

@@ -33,6 +33,7 @@ class Account:
         self.fees_e8 = 0
         self.funding_e8 = 0
         self.leverage: dict[str, int] = {}
+        self.is_cross: dict[str, bool] = {}
         self.positions: dict[str, Position] = {}
         self.exposures: dict[str, Exposure] = {}
         self.owned: dict[tuple[str, str], Position] = {}

@@ -1,0 +1,315 @@
+"""A whole run: open, trade, stop; and a second one that takes up where the first was killed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from connectors.port import HeldPosition, OpenOrder
+from engine.config import load_config
+from engine.drive.daemon import Daemon, Finished
+from engine.drive.recorded import replay_run
+from engine.drive.recovery import what_was_left
+from engine.drive.seams import SeededRandomness
+from engine.drive.virtual_time import run_virtual, virtual_clock
+from engine.errors import CredentialsError
+from engine.model.commands import Outgoing, Place
+from engine.model.events import AccountRead, FundingPaid, OrderFilled
+from engine.model.orders import OrderState
+from engine.model.units import MONEY_SCALE, NS_PER_MS, Side, Tif
+from engine.state.accounts import EXTERNAL
+from tests.engine.builders import BTC, MAIN
+from tests.engine.live_fakes import FakeLink
+
+STRATEGY = '''
+from strategies.api import Intents, Params, Strategy, Subscription, Timer
+from engine.model.units import Side
+
+
+class Mine(Strategy):
+    """Quotes a bid, a dollar lower every second."""
+
+    class Params(Params, frozen=True):
+        px: float = 99.0
+
+    def subscriptions(self) -> list[Subscription]:
+        return [Timer("turn", "1s")]
+
+    def on_start(self) -> Intents:
+        self.px = self.params.px
+        return [self.quote("hl:BTC", "bid", Side.BUY, self.px, 1.0)]
+
+    def on_timer(self, name: str) -> Intents:
+        self.px -= 1.0
+        return [self.quote("hl:BTC", "bid", Side.BUY, self.px, 1.0)]
+'''
+
+CONFIG = """
+[venues.hl]
+kind = "hyperliquid"
+network = "testnet"
+
+[accounts.main]
+venue = "hl"
+
+[symbols.BTC]
+leverage = 5
+
+[daemon]
+journal = "journal"
+
+[[strategies]]
+name = "mine"
+use = "./mine.py:Mine"
+account = "main"
+symbols = ["BTC"]
+"""
+
+Prepare = Callable[[FakeLink], None]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "mine.py").write_text(STRATEGY, encoding="utf-8")
+    (tmp_path / "run.toml").write_text(CONFIG, encoding="utf-8")
+    return tmp_path
+
+
+def play(
+    folder: Path,
+    prepare: Prepare = lambda _: None,
+    *,
+    for_s: float = 2.5,
+    tick: Callable[[Daemon], None] = lambda _: None,
+) -> tuple[Finished, FakeLink]:
+    async def run() -> tuple[Finished, FakeLink]:
+        clock = virtual_clock()
+        link = FakeLink(clock.now_ns)
+        prepare(link)
+        daemon = Daemon(
+            load_config(folder / "run.toml"),
+            {"hl": link},
+            clock=clock,
+            randomness=SeededRandomness(1),
+            addresses={MAIN: "0xabc"},
+        )
+        return await daemon.run(for_s=for_s, tick=tick), link
+
+    return run_virtual(run())
+
+
+class Killed(BaseException):
+    """The process died here."""
+
+
+def kill_after(batches: int) -> Prepare:
+    """The process dies as so many batches are in the journal, before the last is sent."""
+
+    def prepare(link: FakeLink) -> None:
+        def on_send(outgoing: Outgoing) -> None:
+            del outgoing
+            if len(link.sent) >= batches:
+                raise Killed
+
+        link.on_send = on_send
+
+    return prepare
+
+
+def test_a_run_sets_leverage_before_it_trades_and_stops_under_on_stop(folder: Path) -> None:
+    finished, link = play(folder)
+
+    assert ["load", "open", "prepare leverage", "send leverage"] == link.log[:4]
+    kinds = [one.removeprefix("send ") for one in link.log if one.startswith("send ")]
+    assert ["leverage", "alo", "modify", "modify", "cancel"] == kinds
+    assert "close" == link.log[-1]
+    assert 4 + 1 == finished.live["batches"]
+    assert None is finished.fault
+
+
+def test_a_run_replays_identically(folder: Path) -> None:
+    play(folder)
+    outcome = replay_run(folder / "journal")
+
+    assert outcome.is_identical
+    assert (1, 0) == (outcome.runs, outcome.records_unknown)
+
+
+def test_leverage_the_venue_does_not_set_is_an_error_that_names_it(folder: Path) -> None:
+    def prepare(link: FakeLink) -> None:
+        link.leverage_answers = False
+
+    with pytest.raises(CredentialsError, match="leverage of hl:BTC is 10, expected 5"):
+        play(folder, prepare)
+
+
+def test_what_is_on_the_account_already_is_external_at_the_first_run(folder: Path) -> None:
+    seen: list[object] = []
+
+    def prepare(link: FakeLink) -> None:
+        order = OpenOrder(
+            BTC,
+            "oid:9",
+            9,
+            Side.SELL,
+            120_000,
+            500,
+            Tif.GTC,
+            reduce_only=False,
+            state=OrderState.OPEN,
+        )
+        link._state = link.state(  # noqa: SLF001
+            positions=(HeldPosition(BTC, 2_000, 190 * MONEY_SCALE),), orders=(order,)
+        )
+
+    def tick(daemon: Daemon) -> None:
+        assert daemon.driver is not None
+        account = daemon.driver.engine.accounts[MAIN]
+        seen.append(
+            (account.strategy_position(EXTERNAL, BTC).lots, account.exposure(BTC).sell_lots)
+        )
+
+    play(folder, prepare, tick=tick)
+
+    assert (2_000, 500) == seen[0]
+
+
+def test_a_killed_run_leaves_what_was_sent_and_the_next_settles_it_first(folder: Path) -> None:
+    with pytest.raises(Killed):
+        play(folder, kill_after(3))
+    left = what_was_left(folder / "journal")
+    (order,) = left.orders
+    (unanswered,) = left.unanswered
+
+    # Leverage and the quote were answered, the quote's first move was not.
+    assert (OrderState.MODIFYING, "mine", "bid") == (order.state, order.strategy, order.quote)
+    assert (3, "modify") == (unanswered.nonce, unanswered.batch.kind)
+
+    finished, link = play(folder)
+
+    assert (order.cloid, 1) == (link.asked[0].cloid, link.asked[0].generation)
+    assert 3 == link.resumption.nonce_max
+    assert (unanswered,) == link.resumption.unanswered
+    assert ((order.cloid, 0, order.oid),) == link.resumption.generations
+    assert finished.result.orders
+
+
+def test_an_order_of_a_killed_run_that_the_venue_lists_goes_on_as_the_same_quote(
+    folder: Path,
+) -> None:
+    with pytest.raises(Killed):
+        play(folder, kill_after(3))
+    (order,) = what_was_left(folder / "journal").orders
+
+    def prepare(link: FakeLink) -> None:
+        # The modify went through: another oid, another price.
+        listed = OpenOrder(
+            BTC,
+            order.cloid,
+            777,
+            Side.BUY,
+            98_000,
+            1_000,
+            Tif.GTC,
+            reduce_only=False,
+            state=OrderState.OPEN,
+        )
+        link._state = link.state(orders=(listed,))  # noqa: SLF001
+
+    _, link = play(folder, prepare)
+    moves = [command for out in link.sent for command in out.batch.commands]
+
+    assert [] == [command for command in moves if isinstance(command, Place)]
+    assert {order.cloid} == {command.cloid for command in moves if hasattr(command, "cloid")}
+    assert 2 == min(command.generation for command in moves if hasattr(command, "generation"))
+
+
+def test_a_ledger_goes_on_where_the_killed_run_left_it_and_no_fill_is_booked_twice(
+    folder: Path,
+) -> None:
+    def fill(link: FakeLink, cloid: str, trade_id: int) -> None:
+        now_ns = link._now_ns() // NS_PER_MS * NS_PER_MS  # noqa: SLF001
+        link.say(
+            OrderFilled(
+                now_ns,
+                now_ns,
+                MAIN,
+                BTC,
+                cloid,
+                0,
+                101,
+                trade_id,
+                Side.BUY,
+                99_000,
+                400,
+                99.0,
+                0.4,
+                5,
+                is_maker=True,
+            )
+        )
+        link.say(FundingPaid(now_ns, now_ns, MAIN, BTC, 11, 400, 0.0001))
+
+    def prepare(link: FakeLink) -> None:
+        def on_send(_: Outgoing) -> None:
+            if len(link.sent) == 3:
+                place = link.sent[1].batch.commands[0]
+                assert isinstance(place, Place)
+                fill(link, place.cloid, 1)
+            if len(link.sent) >= 4:
+                raise Killed
+
+        link.on_send = on_send
+
+    with pytest.raises(Killed):
+        play(folder, prepare)
+    left = what_was_left(folder / "journal")
+
+    assert [("mine", 400)] == [(held.owner, held.lots) for held in left.positions]
+    assert {MAIN: 10**14 - 5 - 11} == left.cash_e8
+    assert 1 == len(left.fills_seen) == len(left.fundings_seen)
+
+    seen: list[tuple[int, int]] = []
+
+    def tick(daemon: Daemon) -> None:
+        assert daemon.driver is not None
+        account = daemon.driver.engine.accounts[MAIN]
+        seen.append((account.strategy_position("mine", BTC).lots, account.cash_e8))
+
+    def agree(link: FakeLink) -> None:
+        def on_send(_: Outgoing) -> None:
+            now_ns = link._now_ns()  # noqa: SLF001
+            link.say(AccountRead(now_ns, now_ns, MAIN, 0, 10**14 - 16, ((BTC, 400),)))
+
+        link.on_send = on_send
+
+    finished, link = play(folder, agree, tick=tick)
+
+    assert {(400, 10**14 - 16)} == set(seen)
+    assert left.fills_seen == link.resumption.fills_seen
+    assert {"positions_agree": True, "cash_gap": 0.0}.items() <= finished.live["accounts"][
+        MAIN
+    ].items()
+
+
+def test_a_config_may_change_its_strategies_between_runs(folder: Path) -> None:
+    with pytest.raises(Killed):
+        play(folder, kill_after(3))
+    path = folder / "run.toml"
+    path.write_text(path.read_text(encoding="utf-8").replace('"mine"', '"other"'), encoding="utf-8")
+    finished, link = play(folder)
+
+    # The old quote belongs to nobody in this run now, counts, and is settled all the same.
+    assert 1 == len(link.asked)
+    assert {"external"} == {
+        row.strategy for row in finished.result.orders if row.cloid == link.asked[0].cloid
+    }
+
+
+def test_every_run_in_the_journal_replays(folder: Path) -> None:
+    play(folder)
+    play(folder)
+
+    assert 2 == replay_run(folder / "journal").runs
