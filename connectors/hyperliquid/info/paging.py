@@ -66,7 +66,8 @@ class Walk(Generic[R]):
         return time_ms
 
     def _oldest_first(self, page: Sequence[R]) -> list[R]:
-        is_newest_first = self._time(page[0]) > self._time(page[-1])
+        first_ms, last_ms = self._time(page[0]), self._time(page[-1])
+        is_newest_first = first_ms > last_ms or (first_ms == last_ms and self._is_backward)
         if not self.rows:
             self._is_backward = is_newest_first
         # A stable sort keeps the order within one time as it was meant.
