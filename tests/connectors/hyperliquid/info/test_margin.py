@@ -147,7 +147,7 @@ def test_a_liquidation_price_off_by_a_cent_would_be_noticed() -> None:
 def test_a_cross_account_of_2023_follows_the_rule_of_its_time(
     recorded_state: ClearinghouseState,
 ) -> None:
-    """The price then: mark - side * (account value - maintenance) / size, without today's last factor."""
+    """As today, without the division by 1 - rate * side."""
     positions = [held.position for held in recorded_state.asset_positions]
     (btc,) = [position for position in positions if position.coin == "BTC"]
     tiers = [(Decimal(0), 50)]

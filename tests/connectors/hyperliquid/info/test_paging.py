@@ -59,6 +59,9 @@ def test_every_row_is_found_once_and_oldest_first(
 
     found, _ = walked(rows, Paging(page_rows), newest_first=newest_first)
 
+    # Rows that all share one time do not show which way they are ordered.
+    if len(set(times_ms)) == 1:
+        found.sort(key=lambda row: row.name)
     assert rows == found
 
 
