@@ -99,7 +99,7 @@ class Daemon:
         Raises ConfigError for a config that the venue's metadata contradicts, CredentialsError,
         VenueError and TransportError where a venue cannot be used, and JournalError.
         """
-        left = what_was_left(self.journal_dir)
+        left = what_was_left(self.journal_dir).of(self._addresses)
         instruments: list[Instrument] = []
         for link in self.links.values():
             instruments += await link.load()

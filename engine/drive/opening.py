@@ -25,17 +25,17 @@ from engine.state.orders import Order
 
 
 def resumption(left: Left, accounts: Sequence[str]) -> Resumption:
-    """What the links of these accounts must know of earlier runs."""
-    mine = frozenset(accounts)
+    """What the link of these accounts must know of earlier runs.
+
+    An account whose ledger goes on has a time in `fills_seen_ms` and `funding_seen_ms`: of the
+    newest that was booked, or of its first opening; one that opens anew has none.
+    """
+    mine = [name for name in accounts if name in left.cash_e8]
     return Resumption(
         nonce_max=left.nonce_max,
         unanswered=tuple(one for one in left.unanswered if one.account in mine),
-        fills_seen_ms={name: left.fills_seen_ms.get(name, 0) for name in mine & left.cash_e8.keys()}
-        if not left.is_first
-        else {},
-        funding_seen_ms={
-            name: left.funding_seen_ms.get(name, 0) for name in mine & left.cash_e8.keys()
-        },
+        fills_seen_ms={name: left.fills_seen_ms.get(name, 0) for name in mine},
+        funding_seen_ms={name: left.funding_seen_ms.get(name, 0) for name in mine},
         fills_seen=frozenset(key for key in left.fills_seen if key[0] in mine),
         fundings_seen=frozenset(key for key in left.fundings_seen if key[0] in mine),
         generations=tuple(

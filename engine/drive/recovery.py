@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +26,7 @@ from engine.journal.codec import decode_event, decode_meta, decode_outgoing, seg
 from engine.model.commands import CancelOrder, ModifyOrder, OrderNote, Outgoing, Place
 from engine.model.events import (
     AccountEvent,
+    AccountOpened,
     AccountRead,
     AnyEvent,
     AssetContext,
@@ -59,11 +61,12 @@ class Owned(msgspec.Struct, frozen=True):
 class Left(msgspec.Struct):
     """What the last run left; of everything nothing when there was none.
 
-    `cash_e8` is each account's ledger. `unanswered` are the actions that orders of unknown outcome
-    were last sent with. `nonce_max`, the newest times (venue, ms, by account) and the keys are over
+    `addresses` says whose accounts these names were; `cash_e8` is each account's ledger.
+    `unanswered` are the actions that orders of unknown outcome were last sent with. `nonce_max`, the newest times (venue, ms, by account) and the keys are over
     all runs: fills as (account, ms, instrument, trade id), fundings as (account, ms, instrument).
     """
 
+    addresses: dict[str, str] = {}
     cash_e8: dict[str, int] = {}
     positions: tuple[Owned, ...] = ()
     orders: tuple[Order, ...] = ()
@@ -74,10 +77,21 @@ class Left(msgspec.Struct):
     fills_seen: frozenset[tuple[str, int, str, int]] = frozenset()
     fundings_seen: frozenset[tuple[str, int, str]] = frozenset()
 
-    @property
-    def is_first(self) -> bool:
-        """Whether no run came before."""
-        return not self.cash_e8
+    def of(self, addresses: Mapping[str, str]) -> Left:
+        """What was left of the accounts that still are the same: by name and address."""
+        mine = {name for name, address in addresses.items() if self.addresses.get(name) == address}
+        return Left(
+            addresses={name: self.addresses[name] for name in mine},
+            cash_e8={name: cash for name, cash in self.cash_e8.items() if name in mine},
+            positions=tuple(one for one in self.positions if one.account in mine),
+            orders=tuple(one for one in self.orders if one.account in mine),
+            unanswered=tuple(one for one in self.unanswered if one.account in mine),
+            nonce_max=self.nonce_max,
+            fills_seen_ms={name: ms for name, ms in self.fills_seen_ms.items() if name in mine},
+            funding_seen_ms={name: ms for name, ms in self.funding_seen_ms.items() if name in mine},
+            fills_seen=frozenset(key for key in self.fills_seen if key[0] in mine),
+            fundings_seen=frozenset(key for key in self.fundings_seen if key[0] in mine),
+        )
 
 
 def what_was_left(folder: Path) -> Left:
@@ -91,8 +105,9 @@ def what_was_left(folder: Path) -> Left:
     fold: _Fold | None = None
     for record in JournalReader(folder).raw():
         if record.kind == Kind.META:
-            sent = {} if fold is None else fold.last_sent
-            fold = _Fold(_setup(decode_meta(record.payload).setup), sent)
+            setup = _setup(decode_meta(record.payload).setup)
+            seen.begin({item.name: item.address for item in setup.accounts})
+            fold = _Fold(setup, {} if fold is None else fold.last_sent)
         elif record.kind == Kind.SENT:
             outgoing = decode_outgoing(record.payload)
             seen.nonce_max = max(seen.nonce_max, outgoing.nonce)
@@ -118,13 +133,27 @@ class _Seen:
 
     def __init__(self) -> None:
         self.nonce_max = 0
+        self._addresses: dict[str, str] = {}
         self.fills_ms: dict[str, int] = {}
         self.funding_ms: dict[str, int] = {}
         self.fills: deque[tuple[str, int, str, int]] = deque(maxlen=KEYS_REMEMBERED_MAX)
         self.fundings: deque[tuple[str, int, str]] = deque(maxlen=KEYS_REMEMBERED_MAX)
 
+    def begin(self, addresses: Mapping[str, str]) -> None:
+        """A run begins; what was seen of another address under a name is nothing to it."""
+        for name, address in addresses.items():
+            if self._addresses.get(name, address) != address:
+                self.fills_ms.pop(name, None)
+                self.funding_ms.pop(name, None)
+        self._addresses.update(addresses)
+
     def hear(self, event: AnyEvent) -> None:
-        if isinstance(event, OrderFilled):
+        if isinstance(event, AccountOpened):
+            # What happened before an account first opened is in what it opened with.
+            ts_ms = event.ts_venue_ns // NS_PER_MS
+            self.fills_ms.setdefault(event.account, ts_ms)
+            self.funding_ms.setdefault(event.account, ts_ms)
+        elif isinstance(event, OrderFilled):
             ts_ms = event.ts_venue_ns // NS_PER_MS
             self.fills.append((event.account, ts_ms, event.instrument, event.trade_id))
             self.fills_ms[event.account] = max(ts_ms, self.fills_ms.get(event.account, 0))
@@ -149,6 +178,7 @@ class _Fold:
 
     def __init__(self, setup: RecordedSetup, last_sent: dict[str, Outgoing]) -> None:
         self.last_sent = last_sent
+        self._addresses = {item.name: item.address for item in setup.accounts}
         self._now_ns = 0
         self._markets = {one.id: Market(one) for one in setup.instruments}
         self._orders = Orders()
@@ -230,6 +260,7 @@ class _Fold:
             and (outgoing := self.last_sent.get(order.cloid)) is not None
         }
         return Left(
+            addresses=self._addresses,
             cash_e8={
                 name: account.cash_e8 for name, account in self._accounts.items() if account.is_open
             },

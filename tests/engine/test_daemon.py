@@ -83,6 +83,7 @@ def play(
     *,
     for_s: float = 2.5,
     tick: Callable[[Daemon], None] = lambda _: None,
+    address: str = "0xabc",
 ) -> tuple[Finished, FakeLink]:
     async def run() -> tuple[Finished, FakeLink]:
         clock = virtual_clock()
@@ -93,7 +94,7 @@ def play(
             {"hl": link},
             clock=clock,
             randomness=SeededRandomness(1),
-            addresses={MAIN: "0xabc"},
+            addresses={MAIN: address},
         )
         return await daemon.run(for_s=for_s, tick=tick), link
 
@@ -313,3 +314,13 @@ def test_every_run_in_the_journal_replays(folder: Path) -> None:
     play(folder)
 
     assert 2 == replay_run(folder / "journal").runs
+
+
+def test_another_address_under_the_same_name_takes_nothing_over(folder: Path) -> None:
+    with pytest.raises(Killed):
+        play(folder, kill_after(3))
+    _, link = play(folder, address="0xdef")
+
+    assert ([], ()) == (link.asked, link.resumption.unanswered)
+    # A signer's nonces are never used again all the same.
+    assert 3 == link.resumption.nonce_max
