@@ -95,6 +95,11 @@ class Tokens:
             await self._fetch(self._source)
             return self._token != refused
 
+    def refuse(self, token: str) -> None:
+        """The venue does not accept this token: where another can be had, the next `get` does."""
+        if self._source is not None and token == self._token:
+            self._expires_ns = 1
+
     def scrub(self, text: str) -> str:
         """`text` without any token that was ever held, or anything of a token's form."""
         for token in self._held:

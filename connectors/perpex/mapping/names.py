@@ -114,6 +114,7 @@ SIDE_WORDS: Final = {side: word for word, side in SIDES.items()}
 TIFS: Final[dict[str, Tif]] = {"gtc": Tif.GTC, "ioc": Tif.IOC, "alo": Tif.ALO}
 TIF_WORDS: Final = {tif: word for word, tif in TIFS.items()}
 MAKER: Final = "maker"
+COLLATERAL: Final = "USDC"
 TAKER: Final = "taker"
 
 

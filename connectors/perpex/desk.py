@@ -1,0 +1,363 @@
+"""Sends one account's batches and says what became of each command, as honestly as is known.
+
+Requests about one order go one after the other, in the order they were asked for; requests about
+different orders do not wait for each other. An order is sent once: taken, refused, or unclear. A
+modify is a cancel and a place: the new one is sent only when the venue has said that the old one is
+canceled, and if it is then refused, both facts are told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from connectors.perpex.answers import split_answer
+from connectors.perpex.mapping import names
+from connectors.perpex.mapping.names import OrderStatus, Verdict
+from connectors.perpex.mapping.read import Fault, Payload, Quarantine, decode
+from connectors.perpex.mapping.settings import PerpexSettings
+from connectors.perpex.mapping.wire import CanceledWire, OrderWire
+from connectors.perpex.numbers import scaled
+from connectors.perpex.plan import POST, Step, decode_plan, encode_plan, make_plan
+from connectors.perpex.rest import NotSent, Outcome, PerpexRest, Unclear
+from connectors.perpex.telling import Entry, Teller
+from connectors.perpex.tickets import Phase, Ticket, Tickets
+from engine.drive.seams import Clock
+from engine.errors import ModelError, VenueError
+from engine.model.commands import (
+    Batch,
+    CancelOrder,
+    Command,
+    ModifyOrder,
+    Place,
+    UpdateLeverage,
+)
+from engine.model.instruments import Instrument
+
+TASKS_MAX: Final = 512
+OWN_BUDGET: Final = "RATE_LIMITED (own budget)"
+_DETAIL_CHARS_MAX: Final = 200
+
+
+class Desk:
+    """The orders of one account. `wake` asks for an early reading of fills and account.
+
+    `on_ending` hears of an order that left the book, `on_unclear` of one of which nobody knows
+    whether it was taken, `on_leverage` of a wish that no endpoint can carry out.
+    """
+
+    def __init__(  # noqa: PLR0913 - what sending needs
+        self,
+        teller: Teller,
+        rest: PerpexRest,
+        tickets: Tickets,
+        instruments: Mapping[str, Instrument],
+        clock: Clock,
+        quarantine: Quarantine,
+        *,
+        wake: Callable[[], None],
+        on_ending: Callable[[Ticket], None],
+        on_unclear: Callable[[Ticket], None],
+        on_leverage: Callable[[UpdateLeverage], None],
+    ) -> None:
+        self.echo_seen = False
+        self._rest = rest
+        self._tickets = tickets
+        self._instruments = instruments
+        self._clock = clock
+        self._teller = teller
+        self._quarantine = quarantine
+        self._wake = wake
+        self._on_ending = on_ending
+        self._on_unclear = on_unclear
+        self._on_leverage = on_leverage
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._last: dict[str, asyncio.Task[None]] = {}
+        self._log = structlog.get_logger().bind(account=teller.account)
+
+    @property
+    def settings(self) -> PerpexSettings:
+        """How the venue is spoken to."""
+        return self._rest.settings
+
+    def prepare(self, batch: Batch) -> bytes:
+        """The exact requests of a batch; sends nothing. Raises ModelError."""
+        plan = make_plan(batch, self._instruments, self.settings, self._rest.prefix, self._order_id)
+        return encode_plan(plan)
+
+    def send(self, batch: Batch, body: bytes) -> None:
+        """Begin to carry out a prepared batch; every command gets its answer through the sink."""
+        deletes: list[Step] = []
+        for step in decode_plan(body).steps:
+            cloids = {_cloid(batch.commands[index]) for index in (*step.commands,)}
+            if step.method != POST and isinstance(batch.commands[step.commands[0]], ModifyOrder):
+                deletes.append(step)
+            elif step.method == POST:
+                entries = {index: batch.commands[index] for index in step.commands}
+                self._begin(self._enter(entries, step, deletes), cloids, entries.values())
+                deletes = []
+            else:
+                command = batch.commands[step.commands[0]]
+                assert isinstance(command, CancelOrder)
+                self._begin(self._cancel(command), cloids, (command,))
+        for command in batch.commands:
+            if isinstance(command, UpdateLeverage):
+                self._on_leverage(command)
+
+    async def close(self) -> None:
+        """Leave what is still unanswered unanswered."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def cancel_quietly(self, ticket: Ticket) -> None:
+        """Cancel an order that lost its purpose, as the venue itself would have done."""
+        command = CancelOrder(ticket.instrument, ticket.cloid, ticket.generation)
+        self._begin(self._cancel(command), {ticket.cloid}, (command,))
+
+    # -- in line ---------------------------------------------------------------------------------
+
+    def _begin(
+        self,
+        work: Coroutine[Any, Any, None],
+        cloids: Iterable[str],
+        commands: Iterable[Command],
+    ) -> None:
+        """Start work that waits for everything begun earlier about the same orders."""
+        is_urgent = all(isinstance(command, CancelOrder) for command in commands)
+        if len(self._tasks) >= TASKS_MAX and not is_urgent:
+            work.close()
+            for command in commands:
+                if isinstance(command, Place | ModifyOrder):
+                    self._teller.refused(command, "too many requests are waiting")
+            return
+        earlier = {self._last[cloid] for cloid in cloids if cloid in self._last}
+        task = asyncio.create_task(self._after(earlier, work))
+        self._tasks.add(task)
+        for cloid in cloids:
+            self._last[cloid] = task
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        for cloid in [cloid for cloid, last in self._last.items() if last is task]:
+            del self._last[cloid]
+
+    async def _after(
+        self, earlier: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]
+    ) -> None:
+        try:
+            if earlier:
+                await asyncio.wait(earlier)
+            await work
+        except Exception:  # noqa: BLE001 - a mistake of ours must not go unseen in a task
+            self._log.exception("perpex: sending failed")
+        finally:
+            work.close()
+
+    # -- entering: places, and modifies after their cancel -----------------------------------------
+
+    async def _enter(
+        self, entries: Mapping[int, Command], step: Step, deletes: Sequence[Step]
+    ) -> None:
+        waiting: list[tuple[Entry, msgspec.Raw]] = [
+            (command, order)
+            for (_, command), order in zip(entries.items(), step.orders, strict=True)
+            if isinstance(command, Place | ModifyOrder)
+        ]
+        places = sum(isinstance(command, Place) for command, _ in waiting)
+        cost = len(deletes) + self.settings.batch_cost(len(waiting))
+        if not self._rest.budget.try_orders(cost, places):
+            for command, _ in waiting:
+                self._teller.refused(command, OWN_BUDGET)
+            return
+        sent: list[tuple[Ticket, Entry]] = []
+        orders: list[msgspec.Raw] = []
+        for command, order in waiting:
+            if isinstance(command, ModifyOrder) and not await self._clear_way(command):
+                continue
+            ticket = Ticket.of(command, self._clock.monotonic_ns())
+            self._tickets.add(ticket)
+            sent.append((ticket, command))
+            orders.append(order)
+        if orders:
+            outcome = await self._rest.post_orders(orders, sent[0][0].client_id)
+            self._answer(sent, outcome)
+            self._wake()
+
+    async def _clear_way(self, command: ModifyOrder) -> bool:
+        """Cancel the earlier generation; whether the venue said that this is done."""
+        old = self._tickets.get(command.cloid, command.generation - 1)
+        if old is None or not old.order_id or not old.may_rest:
+            self._teller.refused(command, names.Code.ORDER_NOT_FOUND)
+            return False
+        outcome = await self._rest.cancel(old.order_id, is_paid=True)
+        if isinstance(outcome, Payload) and self._note_cancel(old, outcome):
+            if not old.is_told:
+                old.is_told = True
+                self._teller.canceled(old, "replaced")
+            return True
+        if isinstance(outcome, Fault) and outcome.verdict not in {
+            Verdict.UNCLEAR,
+            Verdict.THROTTLED,
+        }:
+            self._note_gone(old, outcome)
+            self._teller.refused(command, self._reason(outcome))
+        elif isinstance(outcome, NotSent | Fault):
+            self._teller.refused(command, self._reason(outcome))
+        else:
+            self._tell_unclear(command, self._reason(outcome))
+        return False
+
+    def _answer(self, sent: Sequence[tuple[Ticket, Entry]], outcome: Outcome) -> None:
+        """What a POST said of each order it carried."""
+        if isinstance(outcome, Payload):
+            answers = split_answer(outcome, len(sent), self._quarantine)
+            for (ticket, command), answer in zip(sent, answers, strict=True):
+                self._settle(ticket, command, answer)
+            return
+        for ticket, command in sent:
+            self._settle(ticket, command, outcome)
+
+    def _settle(self, ticket: Ticket, command: Entry, answer: OrderWire | Outcome) -> None:
+        now_ns = self._clock.monotonic_ns()
+        if isinstance(answer, OrderWire):
+            self.take_order(ticket, command, answer)
+            return
+        is_unclear = isinstance(answer, Unclear | Payload) or (
+            isinstance(answer, Fault) and answer.verdict in {Verdict.UNCLEAR, Verdict.DUPLICATE}
+        )
+        if is_unclear:
+            ticket.move(Phase.UNCLEAR, now_ns)
+            self._tell_unclear(command, self._reason(answer))
+            self._on_unclear(ticket)
+            return
+        self._tickets.end(ticket, now_ns)
+        self._teller.refused(command, self._reason(answer))
+
+    def take_order(self, ticket: Ticket, command: Entry | None, order: OrderWire) -> None:
+        """An order as the venue told it in answer to its POST."""
+        now_ns = self._clock.monotonic_ns()
+        if order.client_order_id is not None:
+            if order.client_order_id.lower() != ticket.client_id:
+                ticket.move(Phase.UNCLEAR, now_ns)
+                if command is not None:
+                    self._tell_unclear(command, "the answer names another order")
+                self._on_unclear(ticket)
+                return
+            self.echo_seen = True
+        self._tickets.learn(ticket, order.id)
+        status = order.status.lower()
+        if status == OrderStatus.REJECTED:
+            self._tickets.end(ticket, now_ns)
+            code = (order.reject_code or "REJECTED")[:64]
+            if command is not None:
+                self._teller.refused(command, code if code.isprintable() else "REJECTED")
+            return
+        known = status in names.LIVE_STATUSES or status in names.OVER_STATUSES
+        if not known:
+            self._quarantine.keep("order status", order.status)
+        self._teller.accepted(ticket, command)
+        if status in names.OVER_STATUSES:
+            ticket.reason = status
+            ticket.expected_lots = self._filled_lots(ticket, order, status)
+            ticket.move(Phase.ENDING, now_ns)
+            self._on_ending(ticket)
+        else:
+            ticket.move(Phase.LIVE, now_ns)
+        self._tickets.count()
+
+    def _filled_lots(self, ticket: Ticket, order: OrderWire, status: str) -> int:
+        if status == OrderStatus.FILLED:
+            return ticket.sz_lots
+        return self._lots(ticket, order.filled_size)
+
+    def _lots(self, ticket: Ticket, size: Any) -> int:  # noqa: ANN401 - a Decimal or None
+        """A filled size in lots; -1 where the venue gave none that fits."""
+        instrument = self._instruments.get(ticket.instrument)
+        if size is None or instrument is None:
+            return -1
+        try:
+            return scaled(size, instrument.sz_decimals, "filled_size")
+        except VenueError:
+            return -1
+
+    # -- cancels ---------------------------------------------------------------------------------
+
+    async def _cancel(self, command: CancelOrder) -> None:
+        """Cancel what lives of an order: its newest generation, once that is known."""
+        ticket = self._to_cancel(command)
+        if ticket is None:
+            self._teller.cancel_refused(command, names.Code.ORDER_NOT_FOUND)
+            return
+        if not ticket.order_id:
+            self._wake()
+            self._teller.cancel_refused(command, "the venue's id of the order is not known")
+            return
+        outcome = await self._rest.cancel(ticket.order_id)
+        if isinstance(outcome, Payload) and self._note_cancel(ticket, outcome):
+            self._wake()
+        elif isinstance(outcome, Payload | Unclear) or (
+            isinstance(outcome, Fault) and outcome.verdict is Verdict.UNCLEAR
+        ):
+            detail = self._reason(outcome)
+            self._teller.unclear(ticket.instrument, ticket.cloid, ticket.generation, detail)
+        else:
+            if isinstance(outcome, Fault):
+                self._note_gone(ticket, outcome)
+            self._teller.cancel_refused(command, self._reason(outcome))
+
+    def _to_cancel(self, command: CancelOrder) -> Ticket | None:
+        living = self._tickets.generations(command.cloid)
+        resting = [ticket for ticket in living if ticket.may_rest]
+        return resting[0] if resting else self._tickets.get(command.cloid, command.generation)
+
+    def _note_cancel(self, ticket: Ticket, outcome: Payload) -> bool:
+        """Whether the venue said that an order is canceled; what was filled of it may follow."""
+        try:
+            answer = decode(outcome.raw, CanceledWire)
+        except VenueError:
+            self._quarantine.keep("answer to a cancel", outcome.raw)
+            return False
+        if answer.status.lower() != OrderStatus.CANCELED:
+            self._quarantine.keep("status of a cancel", outcome.raw)
+            return False
+        ticket.expected_lots = self._lots(ticket, answer.filled_size)
+        ticket.is_gone = True
+        ticket.reason = OrderStatus.CANCELED
+        if ticket.phase < Phase.ENDING:
+            ticket.move(Phase.ENDING, self._clock.monotonic_ns())
+        self._on_ending(ticket)
+        self._tickets.count()
+        return True
+
+    def _note_gone(self, ticket: Ticket, fault: Fault) -> None:
+        if fault.verdict is Verdict.GONE:
+            ticket.is_gone = True
+            self._wake()
+
+    def _order_id(self, cloid: str, generation: int) -> str:
+        ticket = self._tickets.get(cloid, generation)
+        return "" if ticket is None else ticket.order_id
+
+    def _tell_unclear(self, command: Entry, detail: str) -> None:
+        generation = command.generation if isinstance(command, ModifyOrder) else 0
+        self._teller.unclear(command.instrument, command.cloid, generation, detail)
+
+    def _reason(self, outcome: Outcome) -> str:
+        if isinstance(outcome, Fault):
+            return self._rest.scrub(outcome.reason)
+        if isinstance(outcome, Payload):
+            return "the answer cannot be read"
+        return self._rest.scrub(outcome.detail)[:_DETAIL_CHARS_MAX]
+
+
+def _cloid(command: Command) -> str:
+    if isinstance(command, UpdateLeverage):
+        raise ModelError("a change of leverage is about no order")
+    return command.cloid

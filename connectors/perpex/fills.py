@@ -1,0 +1,231 @@
+"""Fills from GET /trades: the one word that moves a position, since no push of them is documented.
+
+Each is told once, by its id, to the order it belongs to. One that belongs to no order we know while
+an order on its market is in flight or unclear is held back: it may be that order's. An order that
+left the book is told to be gone only when the fills that the venue says it had have been read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import structlog
+
+from connectors.perpex.mapping import names
+from connectors.perpex.mapping.read import Quarantine
+from connectors.perpex.mapping.settings import PerpexSettings
+from connectors.perpex.mapping.wire import FillWire
+from connectors.perpex.numbers import id_number, money_e8, scaled
+from connectors.perpex.rest import FillsPage
+from connectors.perpex.telling import Teller
+from connectors.perpex.tickets import Phase, Ticket, Tickets
+from engine.drive.seams import Clock
+from engine.errors import VenueError
+from engine.model.events import OrderFilled
+from engine.model.instruments import Instrument
+from engine.model.units import NS_PER_S
+
+SEEN_REMEMBERED_MAX: Final = 100_000
+HELD_MAX: Final = 1_000
+POLLS_MAX: Final = 5
+OVERLAP_MS: Final = 10_000
+
+
+class FillBook:
+    """The fills of one account. `on_end` hears of every order of which nothing more is expected.
+
+    `missing` are orders that the venue calls filled and whose fills it does not show.
+    """
+
+    def __init__(  # noqa: PLR0913 - what booking needs
+        self,
+        teller: Teller,
+        tickets: Tickets,
+        instruments: Mapping[str, Instrument],
+        settings: PerpexSettings,
+        clock: Clock,
+        quarantine: Quarantine,
+        *,
+        venue: str,
+        on_end: Callable[[Ticket], None],
+    ) -> None:
+        self.newest_ms = 0
+        self.echo_seen = False
+        self.held: dict[str, tuple[FillWire, int]] = {}
+        self._teller = teller
+        self._tickets = tickets
+        self._instruments = instruments
+        self._settings = settings
+        self._clock = clock
+        self._quarantine = quarantine
+        self._venue = venue
+        self._on_end = on_end
+        self._seen: dict[str, None] = {}
+        self._log = structlog.get_logger().bind(account=teller.account)
+
+    @property
+    def missing(self) -> list[Ticket]:
+        """Orders called filled whose fills did not come in five readings."""
+        return [
+            ticket
+            for ticket in self._tickets.alive()
+            if ticket.phase is Phase.ENDING and ticket.polls >= POLLS_MAX
+        ]
+
+    def start_ms(self, overlap_ms: int = OVERLAP_MS) -> int:
+        """From when on fills are to be read, venue time: a little before the newest seen."""
+        oldest_ms = min((int(fill.time) for fill, _ in self.held.values()), default=self.newest_ms)
+        return max(0, min(oldest_ms, self.newest_ms) - overlap_ms)
+
+    def skip(self, page: FillsPage) -> None:
+        """Take fills as booked before."""
+        for fill in page.fills:
+            self._remember(fill)
+
+    def take(self, page: FillsPage, started_ns: int) -> int:
+        """Tell what is new in a page that was asked for at `started_ns` (monotonic).
+
+        Gives how many rows could not be booked: the position is not known until they can be.
+        """
+        bad = page.unreadable
+        for fill in page.fills:
+            if fill.id in self._seen:
+                continue
+            try:
+                self._consider(fill)
+            except VenueError as error:
+                bad += 1
+                self._quarantine.keep("fill", str(error))
+        for ticket in self._tickets.alive():
+            if ticket.phase is Phase.ENDING and ticket.since_ns <= started_ns:
+                ticket.polls += 1
+                self.settle(ticket)
+        return bad
+
+    def settle(self, ticket: Ticket) -> None:
+        """Close an order that left the book, if everything about it has been read."""
+        if ticket.phase is not Phase.ENDING:
+            return
+        is_read = ticket.booked_lots >= ticket.expected_lots >= 0
+        is_waited = ticket.expected_lots < 0 and ticket.polls > 0
+        is_given_up = ticket.polls >= POLLS_MAX and ticket.expected_lots < ticket.sz_lots
+        if not (is_read or is_waited or is_given_up or ticket.is_filled):
+            return
+        if not ticket.is_filled and not ticket.is_told:
+            ticket.is_told = True
+            self._teller.canceled(ticket, ticket.reason or names.OrderStatus.CANCELED)
+        self._end(ticket)
+
+    def strangers(self, instrument: str) -> list[FillWire]:
+        """Fills held back on a market, because they may be of an order in flight."""
+        return [fill for fill, _ in self.held.values() if self._id_of(fill.symbol) == instrument]
+
+    # -- one fill --------------------------------------------------------------------------------
+
+    def _consider(self, fill: FillWire) -> None:
+        where = self._id_of(fill.symbol)
+        instrument = self._instruments.get(where)
+        if instrument is None:
+            self._remember(fill)
+            self._quarantine.keep("fill on a market without an instrument", fill.symbol)
+            return
+        ticket = self._tickets.find(fill.order_id or "", fill.client_order_id)
+        if ticket is None:
+            if self._is_held(fill, where):
+                return
+            ticket = self._adopt(fill, where)
+        elif fill.client_order_id:
+            self.echo_seen = True
+        event = self._event(fill, instrument, ticket)
+        self._remember(fill)
+        self.held.pop(fill.id, None)
+        if ticket is not None:
+            if fill.order_id and not ticket.order_id:
+                self._tickets.learn(ticket, fill.order_id)
+            ticket.booked_lots += event.sz_lots
+        self._teller.sink(event)
+        if ticket is not None and ticket.is_filled and ticket.phase is not Phase.SENT:
+            self._end(ticket)
+
+    def _event(self, fill: FillWire, instrument: Instrument, ticket: Ticket | None) -> OrderFilled:
+        """Raises VenueError for a fill that does not fit the grid or has no side."""
+        side = names.SIDES.get(fill.side.lower())
+        if side is None:
+            raise VenueError(f"perpex: a fill of side {fill.side[:16]!r}")
+        px_ticks = scaled(fill.price, instrument.px_decimals, "fill price")
+        sz_lots = scaled(fill.size, instrument.sz_decimals, "fill size")
+        if px_ticks <= 0 or sz_lots <= 0:
+            raise VenueError("perpex: a fill without a price or a size")
+        oid = id_number(fill.order_id) if fill.order_id else 0
+        grid = instrument.grid
+        cloid = fill.client_order_id or f"oid:{oid}"
+        return OrderFilled(
+            fill.time.ns,
+            self._clock.now_ns(),
+            self._teller.account,
+            instrument.id,
+            cloid if ticket is None else ticket.cloid,
+            0 if ticket is None else ticket.generation,
+            oid,
+            id_number(fill.id),
+            side,
+            px_ticks,
+            sz_lots,
+            grid.px(px_ticks),
+            grid.sz(sz_lots),
+            self._fee_e8(fill),
+            (fill.liquidity or "").lower() == names.MAKER,
+        )
+
+    def _fee_e8(self, fill: FillWire) -> int:
+        """The fee; 0, said aloud, where the venue gives none or one in another asset."""
+        is_money = fill.fee_asset is None or fill.fee_asset.upper() == names.COLLATERAL
+        if fill.fee is not None and is_money:
+            return money_e8(fill.fee)
+        self._quarantine.keep("fee of a fill", f"{fill.fee} {fill.fee_asset}")
+        return 0
+
+    def _is_held(self, fill: FillWire, instrument: str) -> bool:
+        """Whether a fill of nobody's may yet turn out to be of an order in flight or unclear."""
+        now_ns = self._clock.monotonic_ns()
+        fill_, since_ns = self.held.get(fill.id, (fill, now_ns))
+        is_open = any(
+            ticket.instrument == instrument and ticket.phase in {Phase.SENT, Phase.UNCLEAR}
+            for ticket in self._tickets.alive()
+        )
+        if not is_open or now_ns - since_ns > self._settings.settle_s * NS_PER_S:
+            return False
+        if fill.id not in self.held and len(self.held) >= HELD_MAX:
+            return False
+        self.held[fill.id] = fill_, since_ns
+        return True
+
+    def _adopt(self, fill: FillWire, instrument: str) -> Ticket | None:
+        """The one unclear order on this market and side that a fill of nobody's can be of."""
+        side = names.SIDES.get(fill.side.lower())
+        fitting = [
+            ticket
+            for ticket in self._tickets.alive()
+            if ticket.phase is Phase.UNCLEAR
+            and not ticket.order_id
+            and ticket.instrument == instrument
+            and ticket.side is side
+        ]
+        if len(fitting) != 1 or not fill.order_id or fill.client_order_id:
+            return None
+        self._log.warning("perpex: fill taken for the unclear order", cloid=fitting[0].cloid)
+        return fitting[0]
+
+    def _id_of(self, symbol: str) -> str:
+        return f"{self._venue}:{self._settings.coin(symbol)}"
+
+    def _remember(self, fill: FillWire) -> None:
+        self.newest_ms = max(self.newest_ms, int(fill.time))
+        self._seen[fill.id] = None
+        if len(self._seen) > SEEN_REMEMBERED_MAX:
+            del self._seen[next(iter(self._seen))]
+
+    def _end(self, ticket: Ticket) -> None:
+        self._tickets.end(ticket, self._clock.monotonic_ns())
+        self._on_end(ticket)

@@ -1,0 +1,249 @@
+"""Settles what is not known of an order, from readings of the account and of its fills.
+
+An order that the account lists is live. One that it does not list is gone, if the venue said so, or
+if two readings in a row lack it and its fills have been read. One whose POST was unclear may still
+be on its way: it is taken as gone no sooner than `settle_s` after it was sent. Until the venue has
+been seen to echo client ids, an absence proves less: then account and fills must also hold nothing
+on that market that belongs to nobody, and nothing new may be opened there meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import structlog
+
+from connectors.perpex.account import Reading
+from connectors.perpex.fills import FillBook
+from connectors.perpex.mapping import names
+from connectors.perpex.mapping.settings import PerpexSettings
+from connectors.perpex.mapping.wire import OrderWire
+from connectors.perpex.numbers import scaled
+from connectors.perpex.telling import Teller
+from connectors.perpex.tickets import Phase, Ticket, Tickets
+from engine.drive.seams import Clock
+from engine.errors import VenueError
+from engine.model.effects import AskOrder
+from engine.model.events import StreamChanged, StreamPhase
+from engine.model.instruments import Instrument
+from engine.model.units import NS_PER_S
+
+MISSED_MAX: Final = 2
+UNCLEAR_STREAM: Final = "unclear-order"
+NOT_FOUND: Final = "not found at the venue"
+
+
+class Settler:
+    """The unsettled orders of one account. `on_end` hears of each that turned out to be gone."""
+
+    def __init__(  # noqa: PLR0913 - what settling needs
+        self,
+        teller: Teller,
+        tickets: Tickets,
+        fills: FillBook,
+        instruments: Mapping[str, Instrument],
+        settings: PerpexSettings,
+        clock: Clock,
+        *,
+        on_end: Callable[[Ticket], None],
+        has_echo: Callable[[], bool],
+    ) -> None:
+        self.asked: dict[str, AskOrder] = {}
+        self.blocked: set[str] = set()
+        self._teller = teller
+        self._tickets = tickets
+        self._fills = fills
+        self._instruments = instruments
+        self._settings = settings
+        self._clock = clock
+        self._on_end = on_end
+        self._has_echo = has_echo
+        self._log = structlog.get_logger().bind(account=teller.account)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is anything to settle."""
+        return bool(self.asked) or any(
+            ticket.phase is Phase.UNCLEAR or ticket.phase is Phase.ENDING
+            for ticket in self._tickets.alive()
+        )
+
+    def ask(self, ask: AskOrder) -> None:
+        """Settle an order; the answer is told when it is known."""
+        self.asked[ask.cloid] = ask
+        if not self._tickets.generations(ask.cloid):
+            known = self._tickets.get(ask.cloid, ask.generation)
+            if known is None:
+                ticket = Ticket(
+                    ask.instrument, ask.cloid, ask.generation, self._clock.monotonic_ns()
+                )
+                ticket.phase = Phase.UNCLEAR
+                self._tickets.add(ticket)
+                self.note_unclear(ticket)
+
+    def note_unclear(self, ticket: Ticket) -> None:
+        """Nobody knows whether an order was taken: without an echo its market is blocked."""
+        if not self._has_echo() and ticket.instrument not in self.blocked:
+            self.blocked.add(ticket.instrument)
+            self._tell_block(ticket.instrument, StreamPhase.GAP)
+            self._log.error("perpex: unclear order, no new risk", instrument=ticket.instrument)
+
+    def dismiss(self, cloid: str) -> bool:
+        """The operator's word that nothing of an order rests; whether there was one to settle."""
+        found = self._tickets.generations(cloid)
+        for ticket in found:
+            self._gone(ticket, "dismissed by the operator")
+        self.asked.pop(cloid, None)
+        self._unblock()
+        return bool(found)
+
+    def review(self, reading: Reading, started_ns: int) -> None:
+        """Conclude what a reading asked for at `started_ns` (monotonic), and the fills read after
+        it, allow.
+        """
+        listed = self._match(reading)
+        for ticket in self._tickets.alive():
+            if ticket.since_ns > started_ns or ticket.phase is Phase.SENT:
+                continue
+            order = listed.get(ticket.client_id)
+            if order is not None:
+                self._alive(ticket, order)
+            elif ticket.phase in {Phase.LIVE, Phase.UNCLEAR} and reading.is_complete:
+                ticket.missed += 1
+        strangers = self._strangers(reading, listed)
+        for ticket in self._tickets.alive():
+            if self._is_gone(ticket, strangers):
+                self._gone(ticket, ticket.reason or NOT_FOUND)
+        self._answer()
+        self._unblock()
+
+    # -- what is listed --------------------------------------------------------------------------
+
+    def _match(self, reading: Reading) -> dict[str, OrderWire]:
+        """The listed orders that are ours, by client id; the unclear may be known by their facts."""
+        listed: dict[str, OrderWire] = {}
+        strangers: list[OrderWire] = []
+        for order in reading.orders:
+            ticket = self._tickets.find(order.id, order.client_order_id)
+            if ticket is None:
+                strangers.append(order)
+            else:
+                listed[ticket.client_id] = order
+        for ticket in self._tickets.alive():
+            if ticket.phase is Phase.UNCLEAR and not ticket.order_id and ticket.side is not None:
+                fitting = [order for order in strangers if self._fits(ticket, order)]
+                twins = [other for other in self._tickets.alive() if _is_twin(ticket, other)]
+                if len(fitting) == 1 and not twins:
+                    listed[ticket.client_id] = fitting[0]
+                    self._log.warning("perpex: unclear order found", cloid=ticket.cloid)
+        return listed
+
+    def _fits(self, ticket: Ticket, order: OrderWire) -> bool:
+        """Whether an order of nobody's has every fact of one that we sent, and no other client."""
+        instrument = self._instruments.get(ticket.instrument)
+        if instrument is None or order.client_order_id or order.size is None:
+            return False
+        px = order.price if order.price is not None else order.trigger_price
+        if px is None or self._settings.symbol(instrument.coin) != order.symbol:
+            return False
+        try:
+            px_ticks = scaled(px, instrument.px_decimals, "order price")
+            sz_lots = scaled(order.size, instrument.sz_decimals, "order size")
+        except VenueError:
+            return False
+        side = names.SIDES.get((order.side or "").lower())
+        return (side, px_ticks, sz_lots) == (ticket.side, ticket.px_ticks, ticket.sz_lots)
+
+    def _alive(self, ticket: Ticket, order: OrderWire) -> None:
+        ticket.missed = 0
+        self._tickets.learn(ticket, order.id)
+        if ticket.phase is Phase.UNCLEAR:
+            ticket.move(Phase.LIVE, self._clock.monotonic_ns())
+            if ticket.cloid not in self.asked:
+                self._teller.accepted(ticket)
+        is_triggered = order.status.lower() == names.OrderStatus.TRIGGERED
+        if ticket.is_trigger and is_triggered and not ticket.is_triggered:
+            ticket.is_triggered = True
+            self._teller.triggered(ticket)
+
+    # -- what is not -----------------------------------------------------------------------------
+
+    def _strangers(self, reading: Reading, listed: Mapping[str, OrderWire]) -> set[str]:
+        """The markets on which something of nobody's rests, or was filled a moment ago."""
+        ours = {order.id for order in listed.values()}
+        found = set()
+        for instrument in {ticket.instrument for ticket in self._tickets.alive()}:
+            known = self._instruments.get(instrument)
+            symbol = "" if known is None else self._settings.symbol(known.coin)
+            rests = any(order.symbol == symbol and order.id not in ours for order in reading.orders)
+            if rests or self._fills.strangers(instrument):
+                found.add(instrument)
+        return found
+
+    def _is_gone(self, ticket: Ticket, strangers: set[str]) -> bool:
+        if ticket.phase is Phase.LIVE:
+            return ticket.missed >= MISSED_MAX or (ticket.is_gone and ticket.missed > 0)
+        if ticket.phase is not Phase.UNCLEAR or ticket.missed < MISSED_MAX:
+            return False
+        age_ns = self._clock.monotonic_ns() - ticket.sent_ns
+        if age_ns < self._settings.settle_s * NS_PER_S:
+            return False
+        return self._has_echo() or ticket.instrument not in strangers
+
+    def _gone(self, ticket: Ticket, reason: str) -> None:
+        self._tickets.end(ticket, self._clock.monotonic_ns())
+        if not ticket.is_filled and not ticket.is_told and ticket.cloid not in self.asked:
+            ticket.is_told = True
+            self._teller.canceled(ticket, reason)
+        ticket.reason = reason
+        self._on_end(ticket)
+
+    # -- answering -------------------------------------------------------------------------------
+
+    def _answer(self) -> None:
+        """Answer every question whose order is settled."""
+        for cloid, ask in list(self.asked.items()):
+            open_ = self._tickets.generations(cloid)
+            if any(ticket.phase in {Phase.SENT, Phase.UNCLEAR, Phase.ENDING} for ticket in open_):
+                continue
+            if any(self._is_doubted(ticket) for ticket in open_):
+                continue
+            del self.asked[cloid]
+            if open_:
+                self._teller.accepted(open_[0])
+                continue
+            newest = self._tickets.newest(cloid)
+            if newest is not None and newest.is_filled:
+                continue
+            reason = NOT_FOUND if newest is None else newest.reason or NOT_FOUND
+            oid = 0 if newest is None else newest.oid
+            self._teller.none_left(ask.instrument, cloid, ask.generation, reason, oid)
+
+    def _is_doubted(self, ticket: Ticket) -> bool:
+        """Whether a live order may be gone: the venue said so, or a reading lacked it."""
+        return ticket.is_gone or ticket.missed > 0
+
+    def _unblock(self) -> None:
+        unclear = {
+            ticket.instrument for ticket in self._tickets.alive() if ticket.phase is Phase.UNCLEAR
+        }
+        for instrument in sorted(self.blocked - unclear):
+            self.blocked.discard(instrument)
+            self._tell_block(instrument, StreamPhase.READY)
+
+    def _tell_block(self, instrument: str, phase: StreamPhase) -> None:
+        at_ns = self._clock.now_ns()
+        stream = f"{UNCLEAR_STREAM} {self._teller.account}"
+        self._teller.sink(StreamChanged(at_ns, at_ns, stream, phase, instrument))
+
+
+def _is_twin(ticket: Ticket, other: Ticket) -> bool:
+    """Whether two unclear orders cannot be told apart by their facts."""
+    return (
+        other is not ticket
+        and other.phase is Phase.UNCLEAR
+        and not other.order_id
+        and (other.instrument, other.side, other.px_ticks, other.sz_lots)
+        == (ticket.instrument, ticket.side, ticket.px_ticks, ticket.sz_lots)
+    )

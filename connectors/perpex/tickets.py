@@ -1,0 +1,223 @@
+"""What the link knows of each order it sent: one ticket per (cloid, generation).
+
+Ids are learned from answers, from the account and from fills. Every ticket that may still live
+counts as an open order; the newest 10,000 that ended are remembered, so that late fills find them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from enum import IntEnum
+from typing import Final
+
+from connectors.perpex.client_ids import client_id, split
+from connectors.perpex.numbers import id_number
+from engine.model.commands import ModifyOrder, Place
+from engine.model.units import Side, Tif
+
+ENDED_REMEMBERED_MAX: Final = 10_000
+
+
+class Phase(IntEnum):
+    """Where a ticket is. Up to UNCLEAR the order may rest at the venue."""
+
+    SENT = 0
+    LIVE = 1
+    UNCLEAR = 2
+    ENDING = 3
+    """It left the book; fills of it may not have been read yet."""
+    ENDED = 4
+
+
+class Ticket:
+    """One generation of one order. `sent_ns` and `since_ns` (of its phase) are monotonic.
+
+    `expected_lots` is what the venue says was filled of it, -1 where it did not say; `missed` how
+    many readings of the account in a row did not list it; `is_gone` that the venue said so,
+    `is_told` that the sink knows.
+    """
+
+    __slots__ = (
+        "booked_lots",
+        "client_id",
+        "cloid",
+        "expected_lots",
+        "generation",
+        "instrument",
+        "is_gone",
+        "is_told",
+        "is_trigger",
+        "is_triggered",
+        "missed",
+        "order_id",
+        "parent",
+        "phase",
+        "polls",
+        "px_ticks",
+        "reason",
+        "reduce_only",
+        "sent_ns",
+        "side",
+        "since_ns",
+        "sz_lots",
+        "tif",
+    )
+
+    def __init__(self, instrument: str, cloid: str, generation: int, sent_ns: int) -> None:
+        self.instrument = instrument
+        self.cloid = cloid
+        self.generation = generation
+        self.client_id = client_id(cloid, generation)
+        self.order_id = ""
+        self.side: Side | None = None
+        self.px_ticks = 0
+        self.sz_lots = 0
+        self.tif = Tif.GTC
+        self.reduce_only = False
+        self.is_trigger = False
+        self.is_triggered = False
+        self.parent = ""
+        self.sent_ns = sent_ns
+        self.since_ns = sent_ns
+        self.phase = Phase.SENT
+        self.booked_lots = 0
+        self.expected_lots = -1
+        self.missed = 0
+        self.polls = 0
+        self.is_gone = False
+        self.is_told = False
+        self.reason = ""
+
+    @classmethod
+    def of(cls, command: Place | ModifyOrder, sent_ns: int) -> Ticket:
+        """The ticket of what a command sends."""
+        generation = 0 if isinstance(command, Place) else command.generation
+        ticket = cls(command.instrument, command.cloid, generation, sent_ns)
+        ticket.side = command.side
+        ticket.px_ticks = command.px_ticks
+        ticket.sz_lots = command.sz_lots
+        ticket.tif = command.tif
+        ticket.reduce_only = command.reduce_only
+        if isinstance(command, Place):
+            ticket.is_trigger = command.trigger is not None
+            ticket.parent = command.parent
+        return ticket
+
+    @property
+    def oid(self) -> int:
+        """The venue's id as a number, 0 while it is not known."""
+        return id_number(self.order_id) if self.order_id else 0
+
+    @property
+    def may_rest(self) -> bool:
+        """Whether the order may be in the venue's book."""
+        return self.phase <= Phase.UNCLEAR
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether all of it was filled."""
+        return 0 < self.sz_lots <= self.booked_lots
+
+    def move(self, phase: Phase, now_ns: int) -> None:
+        """Enter a phase."""
+        self.phase = phase
+        self.since_ns = now_ns
+        self.missed = self.polls = 0
+
+
+class Tickets:
+    """The tickets of one account; `on_count` hears how many may rest whenever that may change."""
+
+    def __init__(self, on_count: Callable[[int], None]) -> None:
+        self._by_key: dict[tuple[str, int], Ticket] = {}
+        self._by_order: dict[str, Ticket] = {}
+        self._by_client: dict[str, Ticket] = {}
+        self._newest: dict[str, Ticket] = {}
+        self._alive: dict[tuple[str, int], Ticket] = {}
+        self._ended: deque[Ticket] = deque()
+        self._on_count = on_count
+
+    def add(self, ticket: Ticket) -> None:
+        """Take in a ticket that is about to be sent."""
+        key = ticket.cloid, ticket.generation
+        self._by_key[key] = self._alive[key] = ticket
+        self._by_client[ticket.client_id] = ticket
+        newest = self._newest.get(ticket.cloid)
+        if newest is None or newest.generation <= ticket.generation:
+            self._newest[ticket.cloid] = ticket
+        if ticket.order_id:
+            self._by_order[ticket.order_id] = ticket
+        self.count()
+
+    def learn(self, ticket: Ticket, order_id: str) -> None:
+        """The venue's id of an order became known."""
+        if order_id:
+            ticket.order_id = order_id
+            self._by_order[order_id] = ticket
+
+    def end(self, ticket: Ticket, now_ns: int) -> None:
+        """Nothing more is expected of an order."""
+        if self._alive.pop((ticket.cloid, ticket.generation), None) is None:
+            return
+        ticket.move(Phase.ENDED, now_ns)
+        self._ended.append(ticket)
+        if len(self._ended) > ENDED_REMEMBERED_MAX:
+            self._forget(self._ended.popleft())
+        self.count()
+
+    def count(self) -> None:
+        """Tell how many may rest."""
+        self._on_count(sum(ticket.may_rest for ticket in self._alive.values()))
+
+    def get(self, cloid: str, generation: int) -> Ticket | None:
+        """The ticket of one generation."""
+        return self._by_key.get((cloid, generation))
+
+    def newest(self, cloid: str) -> Ticket | None:
+        """The newest generation that was sent."""
+        return self._newest.get(cloid)
+
+    def alive(self) -> list[Ticket]:
+        """Every ticket of which something is expected, oldest first."""
+        return list(self._alive.values())
+
+    def generations(self, cloid: str) -> list[Ticket]:
+        """The generations of an order of which something is expected, newest first."""
+        found = [ticket for ticket in self._alive.values() if ticket.cloid == cloid]
+        return sorted(found, key=_generation, reverse=True)
+
+    def family(self, ticket: Ticket) -> Iterator[Ticket]:
+        """What an order that ended leaves without a purpose: its siblings, or its children."""
+        for other in self.alive():
+            is_sibling = ticket.parent and other.parent == ticket.parent and ticket.booked_lots
+            is_child = other.parent == ticket.cloid and not ticket.booked_lots
+            if other is not ticket and (is_sibling or is_child):
+                yield other
+
+    def find(self, order_id: str, client: str | None) -> Ticket | None:
+        """The ticket an order of the venue's belongs to, by its id or by its client id."""
+        found = self._by_order.get(order_id)
+        if found is None and client:
+            found = self._by_client.get(client.lower())
+            if found is None and self.is_ours(client):
+                cloid, generation = split(client)
+                found = Ticket(self._newest[cloid].instrument, cloid, generation, 0)
+        return found
+
+    def is_ours(self, client: str) -> bool:
+        """Whether a client id is of an order that this link knows."""
+        return split(client)[0] in self._newest
+
+    def _forget(self, ticket: Ticket) -> None:
+        self._by_key.pop((ticket.cloid, ticket.generation), None)
+        if self._by_order.get(ticket.order_id) is ticket:
+            del self._by_order[ticket.order_id]
+        if self._by_client.get(ticket.client_id) is ticket:
+            del self._by_client[ticket.client_id]
+        if self._newest.get(ticket.cloid) is ticket:
+            del self._newest[ticket.cloid]
+
+
+def _generation(ticket: Ticket) -> int:
+    return ticket.generation
