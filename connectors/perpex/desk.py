@@ -328,7 +328,6 @@ class Desk:
             self._quarantine.keep("status of a cancel", outcome.raw)
             return False
         ticket.expected_lots = self._lots(ticket, answer.filled_size)
-        ticket.is_gone = True
         ticket.reason = OrderStatus.CANCELED
         if ticket.phase < Phase.ENDING:
             ticket.move(Phase.ENDING, self._clock.monotonic_ns())
@@ -337,8 +336,12 @@ class Desk:
         return True
 
     def _note_gone(self, ticket: Ticket, fault: Fault) -> None:
-        if fault.verdict is Verdict.GONE:
-            ticket.is_gone = True
+        """The venue has no such open order: filled, canceled, or never there; its fills say which."""
+        if fault.verdict is Verdict.GONE and ticket.phase < Phase.ENDING:
+            ticket.expected_lots = -1
+            ticket.reason = names.Code.ORDER_NOT_FOUND
+            ticket.move(Phase.ENDING, self._clock.monotonic_ns())
+            self._tickets.count()
             self._wake()
 
     def _order_id(self, cloid: str, generation: int) -> str:

@@ -49,7 +49,7 @@ class Settler:
         on_end: Callable[[Ticket], None],
         has_echo: Callable[[], bool],
     ) -> None:
-        self.asked: dict[str, AskOrder] = {}
+        self.asked: dict[str, tuple[AskOrder, int]] = {}
         self.blocked: set[str] = set()
         self._teller = teller
         self._tickets = tickets
@@ -71,7 +71,7 @@ class Settler:
 
     def ask(self, ask: AskOrder) -> None:
         """Settle an order; the answer is told when it is known."""
-        self.asked[ask.cloid] = ask
+        self.asked[ask.cloid] = ask, self._clock.monotonic_ns()
         if not self._tickets.generations(ask.cloid):
             known = self._tickets.get(ask.cloid, ask.generation)
             if known is None:
@@ -99,8 +99,10 @@ class Settler:
         return bool(found)
 
     def review(self, reading: Reading, started_ns: int) -> None:
-        """Conclude what a reading asked for at `started_ns` (monotonic), and the fills read after
-        it, allow.
+        """Conclude what a reading of the account, and the fills read after it, allow.
+
+        `started_ns` is when the reading was asked for (monotonic): of what changed later it says
+        nothing.
         """
         listed = self._match(reading)
         for ticket in self._tickets.alive():
@@ -115,21 +117,25 @@ class Settler:
         for ticket in self._tickets.alive():
             if self._is_gone(ticket, strangers):
                 self._gone(ticket, ticket.reason or NOT_FOUND)
-        self._answer()
+        self._answer(started_ns)
         self._unblock()
 
     # -- what is listed --------------------------------------------------------------------------
 
     def _match(self, reading: Reading) -> dict[str, OrderWire]:
-        """The listed orders that are ours, by client id; the unclear may be known by their facts."""
+        """The listed orders that are ours, by client id; an unclear one may be told by its facts."""
         listed: dict[str, OrderWire] = {}
         strangers: list[OrderWire] = []
         for order in reading.orders:
             ticket = self._tickets.find(order.id, order.client_order_id)
             if ticket is None:
                 strangers.append(order)
-            else:
-                listed[ticket.client_id] = order
+                continue
+            if self._tickets.get(ticket.cloid, ticket.generation) is None:
+                # A generation from before this run still rests.
+                ticket.move(Phase.LIVE, 0)
+                self._tickets.add(ticket)
+            listed[ticket.client_id] = order
         for ticket in self._tickets.alive():
             if ticket.phase is Phase.UNCLEAR and not ticket.order_id and ticket.side is not None:
                 fitting = [order for order in strangers if self._fits(ticket, order)]
@@ -183,7 +189,7 @@ class Settler:
 
     def _is_gone(self, ticket: Ticket, strangers: set[str]) -> bool:
         if ticket.phase is Phase.LIVE:
-            return ticket.missed >= MISSED_MAX or (ticket.is_gone and ticket.missed > 0)
+            return ticket.missed >= MISSED_MAX
         if ticket.phase is not Phase.UNCLEAR or ticket.missed < MISSED_MAX:
             return False
         age_ns = self._clock.monotonic_ns() - ticket.sent_ns
@@ -201,28 +207,25 @@ class Settler:
 
     # -- answering -------------------------------------------------------------------------------
 
-    def _answer(self) -> None:
-        """Answer every question whose order is settled."""
-        for cloid, ask in list(self.asked.items()):
-            open_ = self._tickets.generations(cloid)
-            if any(ticket.phase in {Phase.SENT, Phase.UNCLEAR, Phase.ENDING} for ticket in open_):
-                continue
-            if any(self._is_doubted(ticket) for ticket in open_):
+    def _answer(self, started_ns: int) -> None:
+        """Answer every question whose order is settled by what was read after it was asked."""
+        for cloid, (ask, asked_ns) in list(self.asked.items()):
+            alive = self._tickets.generations(cloid)
+            is_open = any(ticket.phase is not Phase.LIVE or ticket.missed for ticket in alive)
+            if is_open or asked_ns > started_ns:
                 continue
             del self.asked[cloid]
-            if open_:
-                self._teller.accepted(open_[0])
-                continue
-            newest = self._tickets.newest(cloid)
-            if newest is not None and newest.is_filled:
-                continue
-            reason = NOT_FOUND if newest is None else newest.reason or NOT_FOUND
-            oid = 0 if newest is None else newest.oid
-            self._teller.none_left(ask.instrument, cloid, ask.generation, reason, oid)
-
-    def _is_doubted(self, ticket: Ticket) -> bool:
-        """Whether a live order may be gone: the venue said so, or a reading lacked it."""
-        return ticket.is_gone or ticket.missed > 0
+            newest = alive[0] if alive else self._tickets.newest(cloid)
+            if newest is None:
+                self._teller.none_left(ask.instrument, cloid, ask.generation, NOT_FOUND)
+            elif alive:
+                self._teller.accepted(newest)
+            elif not newest.is_filled and not (
+                newest.is_told and newest.generation == ask.generation
+            ):
+                reason = newest.reason or NOT_FOUND
+                where = ask.instrument, cloid, ask.generation
+                self._teller.none_left(*where, reason, newest.oid)
 
     def _unblock(self) -> None:
         unclear = {

@@ -34,8 +34,8 @@ class Ticket:
     """One generation of one order. `sent_ns` and `since_ns` (of its phase) are monotonic.
 
     `expected_lots` is what the venue says was filled of it, -1 where it did not say; `missed` how
-    many readings of the account in a row did not list it; `is_gone` that the venue said so,
-    `is_told` that the sink knows.
+    many readings of the account in a row did not list it; `is_told` that the sink knows
+    of its end.
     """
 
     __slots__ = (
@@ -45,7 +45,6 @@ class Ticket:
         "expected_lots",
         "generation",
         "instrument",
-        "is_gone",
         "is_told",
         "is_trigger",
         "is_triggered",
@@ -85,7 +84,6 @@ class Ticket:
         self.expected_lots = -1
         self.missed = 0
         self.polls = 0
-        self.is_gone = False
         self.is_told = False
         self.reason = ""
 
