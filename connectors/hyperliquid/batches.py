@@ -8,7 +8,7 @@ than one leverage, is split first: `split` says into what.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -33,6 +33,8 @@ from engine.model.instruments import Instrument
 
 OID_PREFIX: Final = "oid:"
 _GROUPINGS: Final = {"order": "na", "alo": "na", "bracket": "normalTpsl"}
+
+_T = TypeVar("_T")
 
 Instruments = Mapping[str, Instrument]
 """By `Instrument.id`."""
@@ -73,15 +75,22 @@ def from_batch(batch: Batch, instruments: Instruments) -> Action:
         if grouping is not None:
             return OrderAction(_orders(commands, instruments), grouping)  # type: ignore[arg-type]
         if kind == "cancel":
-            return _cancels(commands, instruments)
+            return _cancels(_all_of(CancelOrder, commands), instruments)
         if kind == "modify":
-            modifies = [_modify(command, instruments) for command in commands]  # type: ignore[arg-type]
-            return BatchModifyAction(tuple(modifies))
+            modifies = _all_of(ModifyOrder, commands)
+            return BatchModifyAction(tuple([_modify(modify, instruments) for modify in modifies]))
         if kind == "leverage" and len(commands) == 1:
-            return _leverage(commands[0], instruments)  # type: ignore[arg-type]
+            return _leverage(_all_of(UpdateLeverage, commands)[0], instruments)
     except (AttributeError, KeyError) as error:
         raise ModelError(f"a batch of kind {kind} holds what cannot be in it: {error}") from error
     raise ModelError(f"a batch of kind {kind} and {len(commands)} commands is not one action")
+
+
+def _all_of(kind: type[_T], commands: tuple[Command, ...]) -> list[_T]:
+    found: list[_T] = [command for command in commands if isinstance(command, kind)]
+    if len(found) < len(commands):
+        raise ModelError(f"a batch holds something other than {kind.__name__}")
+    return found
 
 
 def _part(batch: Batch, commands: tuple[Command, ...]) -> Batch:
@@ -134,15 +143,14 @@ def _modify(modify: ModifyOrder, instruments: Instruments) -> ModifyWire:
     return ModifyWire(modify.cloid if oid is None else oid, order)
 
 
-def _cancels(commands: tuple[Command, ...], instruments: Instruments) -> Action:
+def _cancels(cancels: list[CancelOrder], instruments: Instruments) -> Action:
     by_cloid: list[CloidWire] = []
     by_oid: list[CancelWire] = []
-    for command in commands:
-        assert isinstance(command, CancelOrder)
-        asset = instruments[command.instrument].asset
-        oid = oid_of(command.cloid)
+    for cancel in cancels:
+        asset = instruments[cancel.instrument].asset
+        oid = oid_of(cancel.cloid)
         if oid is None:
-            by_cloid.append(CloidWire(asset, command.cloid))
+            by_cloid.append(CloidWire(asset, cancel.cloid))
         else:
             by_oid.append(CancelWire(asset, oid))
     if by_cloid and by_oid:

@@ -107,8 +107,13 @@ def l1_digest(
     expires_after_ms: int | None = None,
 ) -> bytes:
     """The 32 bytes that are signed for a trading action; errors as `action_hash`."""
-    agent = _MAINNET_AGENT if is_mainnet else _TESTNET_AGENT
     connection_id = action_hash(packed, nonce, vault_address, expires_after_ms)
+    return agent_digest(connection_id, is_mainnet=is_mainnet)
+
+
+def agent_digest(connection_id: bytes, *, is_mainnet: bool) -> bytes:
+    """The 32 bytes that are signed for an action of this hash."""
+    agent = _MAINNET_AGENT if is_mainnet else _TESTNET_AGENT
     digest: bytes = _KECCAK(_PREFIX + _KECCAK(agent + connection_id).digest()).digest()
     return digest
 
