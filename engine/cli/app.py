@@ -28,6 +28,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "backtest": ("engine.cli.backtest", "Run a config's strategies over recorded market data."),
     "replay": ("engine.cli.replay", "Run a recorded run again and compare every effect."),
     "check": ("engine.cli.check", "Check a config and show the limits it will run under."),
+    "info": ("engine.cli.info", "Ask Hyperliquid an info request and show the answer."),
     "strategies": ("engine.cli.strategies", "List the installed strategies and their parameters."),
     "data": ("engine.cli.data", "Import, inspect and generate market data."),
 }

@@ -19,7 +19,8 @@ def echo_table(title: str, headers: tuple[str, ...], rows: Sequence[Sequence[str
         table.add_column(header, no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    console = Console(width=WIDTH_MAX, no_color=True, highlight=False)
+    # A cell is shown as it is: "[b]" and ":x:" in it are no markup and no emoji.
+    console = Console(width=WIDTH_MAX, no_color=True, highlight=False, markup=False, emoji=False)
     with console.capture() as capture:
         console.print(table)
     click.echo(title)
