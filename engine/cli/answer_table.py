@@ -38,6 +38,7 @@ _CANDLE: Final = {
     "n": "trades",
 }
 _COLUMN_GAP: Final = 3
+_NO_ROW: Final[Row] = {}
 
 
 def echo_answer(title: str, answer: Any) -> None:  # noqa: ANN401 - any JSON
@@ -53,7 +54,7 @@ def echo_answer(title: str, answer: Any) -> None:  # noqa: ANN401 - any JSON
 def with_contexts(pair: Sequence[Any]) -> Row:
     """A (meta, contexts) pair as the meta alone, each perpetual with its context beside it."""
     meta, contexts = pair
-    both = zip_longest(meta["universe"], contexts, fillvalue={})
+    both = zip_longest(meta["universe"], contexts, fillvalue=_NO_ROW)
     merged: Row = meta | {"universe": [row | context for row, context in both]}
     return merged
 
@@ -62,7 +63,7 @@ def ladder(levels: Sequence[Sequence[Row]]) -> list[Row]:
     """The two sides of a book side by side, best first."""
     bids, asks = levels
     rows: list[Row] = []
-    for bid, ask in zip_longest(bids, asks, fillvalue={}):
+    for bid, ask in zip_longest(bids, asks, fillvalue=_NO_ROW):
         row = {f"bid {key}": bid.get(key) for key in ("n", "sz", "px")}
         rows.append(row | {f"ask {key}": ask.get(key) for key in ("px", "sz", "n")})
     return rows
@@ -85,14 +86,15 @@ def _is_table(value: object) -> bool:
     return isinstance(value, list) and bool(value) and isinstance(value[0], dict | list)
 
 
-def _rows(items: Sequence[Any], first: str = "name") -> Iterator[Row]:
+def _rows(items: Sequence[Any], first: str = "") -> Iterator[Row]:
     """The rows of a list; a pair is a name and what belongs to it, which may be a list again."""
     for item in items:
         if isinstance(item, dict):
             renamed = {_CANDLE[key]: item[key] for key in _CANDLE} if _is_candle(item) else item
             yield _flat(renamed)
         elif isinstance(item, list) and len(item) == 2 and not isinstance(item[0], dict | list):
-            yield from _pair(item[0], item[1], first)
+            named = first or ("id" if isinstance(item[0], int) else "name")
+            yield from _pair(item[0], item[1], named)
         else:
             yield {"value": item}
 
