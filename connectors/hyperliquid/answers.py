@@ -168,7 +168,7 @@ def _text_of(body: bytes) -> str:
 
 
 def _by_status(status: int, text: str, count: int) -> Outcomes:
-    words = clip(f"HTTP {status}: {text}")
+    words = clip(f"HTTP {status}: {text}" if text else f"HTTP {status}")
     may_be_taken = not 400 <= status < 500 or status in _UNCLEAR_STATUSES
     return ((Unclear(words) if may_be_taken else NotTaken(words)),) * count
 

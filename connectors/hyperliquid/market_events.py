@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from connectors.hyperliquid.frames import MarketFrame
+from connectors.hyperliquid.frames import Frame
 from connectors.hyperliquid.market_frames import (
     BboFrame,
     BookFrame,
@@ -85,12 +85,12 @@ class MarketEvents:
         """The connection was lost: a candle that was open may have missed its end."""
         self._candles.clear()
 
-    def events(self, frame: MarketFrame, ts_local_ns: int) -> Sequence[AnyEvent]:
+    def events(self, frame: Frame, ts_local_ns: int) -> Sequence[AnyEvent]:
         """The events of one frame, in its order; none for frames that carry none. Never raises."""
         make = self._makers.get(type(frame))
         return _NOTHING if make is None else make(frame, ts_local_ns)
 
-    def _put_away(self, why: Why, detail: str, frame: MarketFrame) -> Sequence[AnyEvent]:
+    def _put_away(self, why: Why, detail: str, frame: Frame) -> Sequence[AnyEvent]:
         self._quarantine.add(why, detail, msgspec.json.encode(frame))
         return _NOTHING
 
@@ -212,12 +212,12 @@ def _price(px: float | None) -> float:
 
 
 def _is_plausible(candle: Candle) -> bool:
-    length_ms = INTERVALS_MS.get(candle.interval, -1)
-    is_long_enough = candle.close_ms - candle.open_ms + 1 == length_ms or (
-        length_ms == 0 and candle.close_ms > candle.open_ms
-    )
+    length_ms = candle.close_ms - candle.open_ms + 1
+    expected_ms = INTERVALS_MS.get(candle.interval)
+    if expected_ms is None or length_ms != (expected_ms or max(length_ms, 1)):
+        return False
     body = candle.open, candle.close
-    return is_long_enough and candle.low <= min(body) and max(body) <= candle.high
+    return candle.low <= min(body) and max(body) <= candle.high
 
 
 def _closed(candle: Candle, instrument: str, ts_local_ns: int) -> Bar:
