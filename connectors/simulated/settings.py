@@ -13,6 +13,7 @@ import msgspec
 
 from backtests.generator import Settings
 from backtests.models.fees import FeeModel, StaticFees
+from connectors.simulated.perpex.settings import PerpexFaceSettings
 from engine.errors import ModelError
 from engine.model.units import MONEY_SCALE
 
@@ -64,7 +65,8 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     Whoever signs owns an account of `balance_e8`, opened at first sight, up to `accounts_max` of
     them. With `strict` an unknown signer is refused instead, and numbers must be signed in the
     form the venue hashes: for tests of our own signatures. `order_delay_s` is what an action takes
-    to arrive.
+    to arrive. A stop that waits is answered with its order id, or, with `says_waiting_for_trigger`,
+    with the bare word: both are seen in the wild.
     """
 
     port: int = 0
@@ -81,9 +83,11 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     strict: bool = False
     accounts_max: int = 1_000
     order_delay_s: float = 0.0
+    says_waiting_for_trigger: bool = False
     fees: FeeModel = StaticFees()
     limits: Limits = Limits()
     cadences: Cadences = Cadences()
+    perpex: PerpexFaceSettings = PerpexFaceSettings()
 
     def __post_init__(self) -> None:
         if not self.coins or len(set(self.coins)) != len(self.coins):
