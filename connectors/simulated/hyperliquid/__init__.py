@@ -1,0 +1,1 @@
+"""The Hyperliquid face: `/info`, `/exchange` and `/ws` on one port, over the venue core."""
