@@ -19,7 +19,7 @@ from connectors.perpex.mapping.read import Quarantine, rows
 from connectors.perpex.mapping.settings import PerpexSettings
 from connectors.perpex.mapping.wire import AccountWire, OrderWire, PositionWire
 from connectors.perpex.numbers import id_number, money_e8, scaled
-from connectors.perpex.tickets import Tickets
+from connectors.perpex.tickets import Ticket, Tickets
 from connectors.port import AccountState, HeldPosition, OpenOrder
 from engine.drive.seams import Clock
 from engine.errors import VenueError
@@ -114,6 +114,19 @@ class AccountReader:
             state.cash_e8,
             tuple((position.instrument, position.lots) for position in state.positions),
         )
+
+    def describe(self, ticket: Ticket, order: OrderWire) -> None:
+        """Give a ticket of an earlier run what the venue says of its order, as far as it does."""
+        try:
+            known = self._open_order(order)
+        except VenueError as error:
+            self._quarantine.keep("open order", str(error))
+            return
+        ticket.instrument = known.instrument
+        ticket.side = known.side
+        ticket.px_ticks = known.px_ticks
+        ticket.sz_lots = ticket.sz_lots or known.sz_lots
+        ticket.is_trigger = known.is_trigger
 
     def _orders(self, wire: AccountWire, warnings: list[str]) -> tuple[list[OrderWire], bool]:
         if wire.open_orders is None:

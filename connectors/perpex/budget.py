@@ -9,6 +9,7 @@ wait; orders are told no; cancels wait only for the window itself.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import Final
 
@@ -26,11 +27,15 @@ _SPAN_MARGIN_S: Final = 1.0
 
 
 class RequestBudget:
-    """The requests of one key. `open_orders` is kept by the desk; `throttles` counts 429s."""
+    """The requests of one key. `open_orders` is kept by the desk; `throttles` counts 429s.
+
+    `on_read` is called for every request that is no order and no cancel.
+    """
 
     def __init__(self, requests_max: int, cancel_reserve: int, clock: Clock) -> None:
         self.open_orders = 0
         self.throttles = 0
+        self.on_read: Callable[[], None] = _ignore
         self._clock = clock
         self._requests_max = requests_max
         self._reserve = cancel_reserve
@@ -64,6 +69,7 @@ class RequestBudget:
             while (wait_s := self._wait_s(1, self.open_orders)) > 0:  # noqa: ASYNC110 - time only
                 await asyncio.sleep(wait_s)
             self._spend(1)
+        self.on_read()
 
     async def take_cancel(self) -> None:
         """Wait until a cancel fits, reserve included, and count it."""
@@ -128,3 +134,7 @@ def retry_after_s(header: str | None, clock: Clock) -> float | None:
         except (ValueError, OverflowError, IndexError, TypeError):
             return None
     return min(max(wait_s, 0.0), RETRY_AFTER_S_MAX) if wait_s == wait_s else None  # noqa: PLR0124
+
+
+def _ignore() -> None:
+    """Nobody listens."""

@@ -46,8 +46,8 @@ _DETAIL_CHARS_MAX: Final = 200
 class Desk:
     """The orders of one account. `wake` asks for an early reading of fills and account.
 
-    `on_ending` hears of an order that left the book, `on_unclear` of one of which nobody knows
-    whether it was taken, `on_leverage` of a wish that no endpoint can carry out.
+    `on_ending` hears of an order that left the book, `on_end` of one that never entered it,
+    `on_unclear` of one of which nobody knows, `on_leverage` of a wish that no endpoint carries out.
     """
 
     def __init__(  # noqa: PLR0913 - what sending needs
@@ -61,6 +61,7 @@ class Desk:
         *,
         wake: Callable[[], None],
         on_ending: Callable[[Ticket], None],
+        on_end: Callable[[Ticket], None],
         on_unclear: Callable[[Ticket], None],
         on_leverage: Callable[[UpdateLeverage], None],
     ) -> None:
@@ -73,6 +74,7 @@ class Desk:
         self._quarantine = quarantine
         self._wake = wake
         self._on_ending = on_ending
+        self._on_end = on_end
         self._on_unclear = on_unclear
         self._on_leverage = on_leverage
         self._tasks: set[asyncio.Task[None]] = set()
@@ -182,6 +184,7 @@ class Desk:
             if isinstance(command, ModifyOrder) and not await self._clear_way(command):
                 continue
             ticket = Ticket.of(command, self._clock.monotonic_ns())
+            self._inherit(ticket)
             self._tickets.add(ticket)
             sent.append((ticket, command))
             orders.append(order)
@@ -196,6 +199,7 @@ class Desk:
         if old is None or not old.order_id or not old.may_rest:
             self._teller.refused(command, names.Code.ORDER_NOT_FOUND)
             return False
+        old.is_replaced = True
         outcome = await self._rest.cancel(old.order_id, is_paid=True)
         if isinstance(outcome, Payload) and self._note_cancel(old, outcome):
             if not old.is_told:
@@ -206,9 +210,11 @@ class Desk:
             Verdict.UNCLEAR,
             Verdict.THROTTLED,
         }:
+            old.is_replaced = False
             self._note_gone(old, outcome)
             self._teller.refused(command, self._reason(outcome))
         elif isinstance(outcome, NotSent | Fault):
+            old.is_replaced = False
             self._teller.refused(command, self._reason(outcome))
         else:
             self._tell_unclear(command, self._reason(outcome))
@@ -227,7 +233,7 @@ class Desk:
     def _settle(self, ticket: Ticket, command: Entry, answer: OrderWire | Outcome) -> None:
         now_ns = self._clock.monotonic_ns()
         if isinstance(answer, OrderWire):
-            self.take_order(ticket, command, answer)
+            self._take_order(ticket, command, answer)
             return
         is_unclear = isinstance(answer, Unclear | Payload) or (
             isinstance(answer, Fault) and answer.verdict in {Verdict.UNCLEAR, Verdict.DUPLICATE}
@@ -237,27 +243,35 @@ class Desk:
             self._tell_unclear(command, self._reason(answer))
             self._on_unclear(ticket)
             return
-        self._tickets.end(ticket, now_ns)
-        self._teller.refused(command, self._reason(answer))
+        self._refused(ticket, command, self._reason(answer))
 
-    def take_order(self, ticket: Ticket, command: Entry | None, order: OrderWire) -> None:
+    def _inherit(self, ticket: Ticket) -> None:
+        """A next generation belongs where the one before it belonged."""
+        old = self._tickets.get(ticket.cloid, ticket.generation - 1)
+        if old is not None:
+            ticket.parent = old.parent
+            ticket.prior_lots = old.prior_lots + old.booked_lots
+
+    def _refused(self, ticket: Ticket, command: Entry, reason: str) -> None:
+        self._tickets.end(ticket, self._clock.monotonic_ns())
+        self._teller.refused(command, reason)
+        self._on_end(ticket)
+
+    def _take_order(self, ticket: Ticket, command: Entry, order: OrderWire) -> None:
         """An order as the venue told it in answer to its POST."""
         now_ns = self._clock.monotonic_ns()
         if order.client_order_id is not None:
             if order.client_order_id.lower() != ticket.client_id:
                 ticket.move(Phase.UNCLEAR, now_ns)
-                if command is not None:
-                    self._tell_unclear(command, "the answer names another order")
+                self._tell_unclear(command, "the answer names another order")
                 self._on_unclear(ticket)
                 return
             self.echo_seen = True
         self._tickets.learn(ticket, order.id)
         status = order.status.lower()
         if status == OrderStatus.REJECTED:
-            self._tickets.end(ticket, now_ns)
             code = (order.reject_code or "REJECTED")[:64]
-            if command is not None:
-                self._teller.refused(command, code if code.isprintable() else "REJECTED")
+            self._refused(ticket, command, code if code.isprintable() else "REJECTED")
             return
         known = status in names.LIVE_STATUSES or status in names.OVER_STATUSES
         if not known:
@@ -336,7 +350,7 @@ class Desk:
         return True
 
     def _note_gone(self, ticket: Ticket, fault: Fault) -> None:
-        """The venue has no such open order: filled, canceled, or never there; its fills say which."""
+        """The venue has no such open order; its fills will say whether it was filled."""
         if fault.verdict is Verdict.GONE and ticket.phase < Phase.ENDING:
             ticket.expected_lots = -1
             ticket.reason = names.Code.ORDER_NOT_FOUND

@@ -35,7 +35,8 @@ OVERLAP_MS: Final = 10_000
 class FillBook:
     """The fills of one account. `on_end` hears of every order of which nothing more is expected.
 
-    `missing` are orders that the venue calls filled and whose fills it does not show.
+    `missing` are orders that the venue calls filled and whose fills it does not show; fills up to
+    `opened_ms` (venue time) belong to the state that the account was opened with.
     """
 
     def __init__(  # noqa: PLR0913 - what booking needs
@@ -51,6 +52,7 @@ class FillBook:
         on_end: Callable[[Ticket], None],
     ) -> None:
         self.newest_ms = 0
+        self.opened_ms = 0
         self.echo_seen = False
         self.held: dict[str, tuple[FillWire, int]] = {}
         self._teller = teller
@@ -126,6 +128,9 @@ class FillBook:
     def _consider(self, fill: FillWire) -> None:
         where = self._id_of(fill.symbol)
         instrument = self._instruments.get(where)
+        if int(fill.time) <= self.opened_ms:
+            self._remember(fill)
+            return
         if instrument is None:
             self._remember(fill)
             self._quarantine.keep("fill on a market without an instrument", fill.symbol)

@@ -18,7 +18,7 @@ from connectors.perpex.mapping import names
 from connectors.perpex.mapping.settings import PerpexSettings
 from connectors.perpex.mapping.wire import OrderRequest
 from connectors.perpex.numbers import text_of
-from connectors.perpex.rest import check_order, order_request
+from connectors.perpex.requests import check_order, order_request
 from engine.errors import ModelError
 from engine.model.commands import Batch, CancelOrder, ModifyOrder, Place
 from engine.model.instruments import Instrument

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Final
 from urllib.parse import quote, urlencode
 
@@ -33,12 +32,11 @@ from connectors.perpex.mapping.read import (
 from connectors.perpex.mapping.settings import PerpexSettings
 from connectors.perpex.mapping.wire import (
     AccountWire,
-    BatchRequest,
     FillWire,
     MarketWire,
     OrderBookWire,
-    OrderRequest,
 )
+from connectors.perpex.requests import order_request
 from connectors.web import Http, HttpReply
 from engine.drive.seams import Randomness
 from engine.errors import CredentialsError, ModelError, NotSentError, TransportError, VenueError
@@ -218,7 +216,7 @@ class PerpexRest:
                 await self._back_off(tries - 1)
             if tries > 1 or not is_paid:
                 await self.budget.take_cancel()
-            token = await self._token_or_none()
+            token = await self._token_or_none()  # an ended one is still better than none
             outcome = await self._write("DELETE", path, None, {}, token=token)
             if isinstance(outcome, Payload):
                 return outcome
@@ -230,6 +228,11 @@ class PerpexRest:
                 elif outcome.verdict not in {Verdict.THROTTLED, Verdict.UNCLEAR}:
                     return outcome
         return outcome
+
+    async def may(self, method: str, path: str, body: bytes | None) -> Outcome:
+        """A request that can change nothing, to learn whether the key may make it."""
+        await self.budget.take_read()
+        return await self._write(method, path, body, {})
 
     def scrub(self, text: str) -> str:
         """A text of the venue's without any token."""
@@ -329,7 +332,6 @@ class PerpexRest:
         return self._tokens is not None and await self._tokens.renew(refused)
 
     async def _token_or_none(self) -> str | None:
-        """The token for a cancel: one that has ended is still better than none."""
         if self._tokens is None:
             return None
         try:
@@ -345,48 +347,6 @@ class PerpexRest:
         where = path.partition("?")[0]
         text = f"perpex: GET {where}: HTTP {fault.status} {fault.code} {fault.message[:200]}"
         return self.scrub(text).rstrip()
-
-
-def order_request(orders: list[msgspec.Raw]) -> tuple[str, bytes]:
-    """Path and body that send these orders. Raises ModelError for none or more than 10."""
-    if not 1 <= len(orders) <= names.BATCH_MAX:
-        raise ModelError(
-            f"perpex: {len(orders)} orders in one request, expected 1 to {names.BATCH_MAX}"
-        )
-    if len(orders) == 1:
-        return names.ORDERS, bytes(orders[0])
-    return names.ORDERS_BATCH, msgspec.json.encode(BatchRequest(orders=orders))
-
-
-def check_order(order: OrderRequest) -> msgspec.Raw:
-    """An order's exact bytes, if everything its type needs is there.
-
-    Raises ModelError for an unknown type, side or time in force, a decimal that is none, and a
-    price or trigger that is missing or has no meaning for the type.
-    """
-    kinds = set(names.OrderType)
-    if order.type not in kinds:
-        raise ModelError(f"perpex: order type {order.type!r}, expected one of {sorted(kinds)}")
-    if order.side not in names.SIDES:
-        raise ModelError(f"perpex: side {order.side!r}, expected one of {sorted(names.SIDES)}")
-    if order.time_in_force and order.time_in_force not in names.TIFS:
-        raise ModelError(
-            f"perpex: time in force {order.time_in_force!r}, expected one of {sorted(names.TIFS)}"
-        )
-    is_trigger = order.type in names.TRIGGER_TYPES
-    if is_trigger is not bool(order.trigger_price):
-        raise ModelError(f"perpex: {order.type} with trigger price {order.trigger_price!r}")
-    if order.type in names.LIMIT_TYPES and not order.price:
-        raise ModelError(f"perpex: {order.type} without a price")
-    for text in (order.size, order.price or "1", order.trigger_price or "1"):
-        if not _is_positive(text):
-            raise ModelError(f"perpex: {text!r} is no positive plain decimal")
-    return msgspec.Raw(msgspec.json.encode(order))
-
-
-def _is_positive(text: str) -> bool:
-    is_plain = text.isascii() and text.replace(".", "", 1).isdecimal()
-    return is_plain and Decimal(text) > 0
 
 
 def _lists_markets(reply: HttpReply) -> bool:

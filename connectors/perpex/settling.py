@@ -51,6 +51,7 @@ class Settler:
     ) -> None:
         self.asked: dict[str, tuple[AskOrder, int]] = {}
         self.blocked: set[str] = set()
+        self.echo_seen = False
         self._teller = teller
         self._tickets = tickets
         self._fills = fills
@@ -72,15 +73,13 @@ class Settler:
     def ask(self, ask: AskOrder) -> None:
         """Settle an order; the answer is told when it is known."""
         self.asked[ask.cloid] = ask, self._clock.monotonic_ns()
-        if not self._tickets.generations(ask.cloid):
-            known = self._tickets.get(ask.cloid, ask.generation)
-            if known is None:
-                ticket = Ticket(
-                    ask.instrument, ask.cloid, ask.generation, self._clock.monotonic_ns()
-                )
-                ticket.phase = Phase.UNCLEAR
-                self._tickets.add(ticket)
-                self.note_unclear(ticket)
+        for ticket in self._tickets.generations(ask.cloid):
+            ticket.instrument = ticket.instrument or ask.instrument
+        if self._tickets.get(ask.cloid, ask.generation) is None:
+            ticket = Ticket(ask.instrument, ask.cloid, ask.generation, self._clock.monotonic_ns())
+            ticket.phase = Phase.UNCLEAR
+            self._tickets.add(ticket)
+            self.note_unclear(ticket)
 
     def note_unclear(self, ticket: Ticket) -> None:
         """Nobody knows whether an order was taken: without an echo its market is blocked."""
@@ -123,7 +122,7 @@ class Settler:
     # -- what is listed --------------------------------------------------------------------------
 
     def _match(self, reading: Reading) -> dict[str, OrderWire]:
-        """The listed orders that are ours, by client id; an unclear one may be told by its facts."""
+        """The listed orders that are ours, by client id; an unclear one may show by its facts."""
         listed: dict[str, OrderWire] = {}
         strangers: list[OrderWire] = []
         for order in reading.orders:
@@ -135,6 +134,7 @@ class Settler:
                 # A generation from before this run still rests.
                 ticket.move(Phase.LIVE, 0)
                 self._tickets.add(ticket)
+            self.echo_seen |= bool(order.client_order_id)
             listed[ticket.client_id] = order
         for ticket in self._tickets.alive():
             if ticket.phase is Phase.UNCLEAR and not ticket.order_id and ticket.side is not None:

@@ -7,7 +7,7 @@ counts as an open order; the newest 10,000 that ended are remembered, so that la
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Final
 
@@ -35,7 +35,8 @@ class Ticket:
 
     `expected_lots` is what the venue says was filled of it, -1 where it did not say; `missed` how
     many readings of the account in a row did not list it; `is_told` that the sink knows
-    of its end.
+    of its end, `is_replaced` that a modify is to put another in its place; `prior_lots` is what was
+    filled of earlier generations.
     """
 
     __slots__ = (
@@ -45,6 +46,7 @@ class Ticket:
         "expected_lots",
         "generation",
         "instrument",
+        "is_replaced",
         "is_told",
         "is_trigger",
         "is_triggered",
@@ -53,6 +55,7 @@ class Ticket:
         "parent",
         "phase",
         "polls",
+        "prior_lots",
         "px_ticks",
         "reason",
         "reduce_only",
@@ -85,6 +88,8 @@ class Ticket:
         self.missed = 0
         self.polls = 0
         self.is_told = False
+        self.is_replaced = False
+        self.prior_lots = 0
         self.reason = ""
 
     @classmethod
@@ -185,13 +190,21 @@ class Tickets:
         found = [ticket for ticket in self._alive.values() if ticket.cloid == cloid]
         return sorted(found, key=_generation, reverse=True)
 
-    def family(self, ticket: Ticket) -> Iterator[Ticket]:
+    def family(self, ticket: Ticket) -> list[Ticket]:
         """What an order that ended leaves without a purpose: its siblings, or its children."""
-        for other in self.alive():
-            is_sibling = ticket.parent and other.parent == ticket.parent and ticket.booked_lots
-            is_child = other.parent == ticket.cloid and not ticket.booked_lots
-            if other is not ticket and (is_sibling or is_child):
-                yield other
+        has_filled = ticket.booked_lots + ticket.prior_lots > 0
+        newest = self._newest.get(ticket.cloid)
+        if ticket.is_replaced or (newest is not None and newest.generation > ticket.generation):
+            return []
+        return [
+            other
+            for other in self.alive()
+            if other is not ticket
+            and (
+                (ticket.parent and other.parent == ticket.parent and has_filled)
+                or (other.parent == ticket.cloid and not has_filled)
+            )
+        ]
 
     def find(self, order_id: str, client: str | None) -> Ticket | None:
         """The ticket an order of the venue's belongs to, by its id or by its client id."""
