@@ -162,7 +162,7 @@ def ledger_rows(frame: LedgerFrame) -> tuple[LedgerUpdate, ...] | None:
     """The rows of a ledger frame; None only for a frame that `FrameDecoder` would not give out."""
     try:
         return decode_ledger(bytes(frame.data.updates))
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
 
 
