@@ -18,12 +18,14 @@ from connectors.simulated.face import Face, FaceMaker
 from connectors.simulated.faults import Faults
 from connectors.simulated.hyperliquid.face import HyperliquidFace
 from connectors.simulated.market import GeneratedSource, MarketPlayer, Source, TapeSource, listed
+from connectors.simulated.perpex.face import PerpexFace
+from connectors.simulated.perpex.face import make_face as make_perpex_face
 from connectors.simulated.settings import VenueSettings
 from engine.drive.seams import Clock, SystemClock
 from engine.errors import ModelError
 from engine.model.units import NS_PER_MS
 
-FACES: Final[list[FaceMaker]] = [HyperliquidFace]
+FACES: Final[list[FaceMaker]] = [HyperliquidFace, make_perpex_face]
 
 
 class LoopbackVenue:
@@ -87,7 +89,7 @@ class LoopbackVenue:
             "ws": None,
             "perpex": None,
             "perpex_ws": None,
-            "perpex_tokens": [],
+            "perpex_tokens": {},
         }
         for face in self.faces:
             found |= face.addresses()
@@ -102,6 +104,14 @@ class LoopbackVenue:
     def ws_url(self) -> str:
         """Hyperliquid's WebSocket."""
         return str(self.addresses()["ws"])
+
+    @property
+    def perpex(self) -> PerpexFace:
+        """The Perpex face, with its address and its tokens. Raises ModelError when left out."""
+        for face in self.faces:
+            if isinstance(face, PerpexFace):
+                return face
+        raise ModelError("this venue has no Perpex face, expected a perpex_port")
 
 
 def _market(settings: VenueSettings, clock: Clock) -> tuple[VenueClock, Source]:

@@ -23,9 +23,10 @@ STOP_WITHIN_S: Final = 2.0
 class PerpexFace:
     """Serves the assumed wire of Perpex on loopback; `port` 0 takes a free one.
 
-    A test reaches in here: for tokens, and for the faults that are Perpex's own. Those of both
-    venues are `connectors.simulated.faults`; the action of a request there is its method and path
-    without ids, such as "POST orders" or "DELETE orders".
+    `first_tokens` are those of a few accounts, by address. A test reaches in here: for tokens, and
+    for the faults that are Perpex's own. Those of both venues are `connectors.simulated.faults`;
+    the action of a request there is its method and path without ids, such as "POST orders" or
+    "DELETE orders".
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class PerpexFace:
     ) -> None:
         self.port = port
         self.settings = settings
+        self.first_tokens: dict[str, str] = {}
         self._core = core
         self._faults = faults
         self._tokens = TokenDesk(core.clock, randomness or SystemRandomness(), strict=strict)
@@ -62,6 +64,9 @@ class PerpexFace:
         self._core.listeners.append(self._hub)
         await self._listen(True)  # noqa: FBT003 - open or not is all it takes
         self._faults.listen.append(self._listen)
+        for number in range(self.settings.accounts):
+            address = self._core.ids.address("perpex", number)
+            self.first_tokens[address] = self.issue_token(address, self.settings.tokens_ttl_s)
 
     async def stop(self) -> None:
         """Close every connection and stop listening."""
@@ -100,12 +105,10 @@ class PerpexFace:
 
     def addresses(self) -> dict[str, object]:
         """For the first line of `perpd venue`: where, and the tokens of a few accounts."""
-        made = [self._core.ids.address("perpex", n) for n in range(self.settings.accounts)]
-        ttl_s = self.settings.tokens_ttl_s
         return {
             "perpex": self.url,
             "perpex_ws": self.ws_url,
-            "perpex_tokens": {one: self.issue_token(one, ttl_s) for one in made},
+            "perpex_tokens": dict(self.first_tokens),
         }
 
     def issue_token(
