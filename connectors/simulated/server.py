@@ -29,12 +29,21 @@ FACES: Final[list[FaceMaker]] = [HyperliquidFace, make_perpex_face]
 
 
 class LoopbackVenue:
-    """One venue. `core` is its state, `faults` what goes wrong on purpose, `clock` its time."""
+    """One venue. `core` is its state, `faults` what goes wrong on purpose, `clock` its time.
 
-    def __init__(self, settings: VenueSettings | None = None, clock: Clock | None = None) -> None:
+    `source` is a market of a test's own, instead of the one the settings describe.
+    """
+
+    def __init__(
+        self,
+        settings: VenueSettings | None = None,
+        clock: Clock | None = None,
+        source: Source | None = None,
+    ) -> None:
         self.settings = settings or VenueSettings()
         self.faults = Faults()
-        self.clock, source = _market(self.settings, clock or SystemClock())
+        self.clock, usual = _market(self.settings, clock or SystemClock())
+        source = source or usual
         self.core = VenueCore(self.settings, self.clock, source)
         self.player = MarketPlayer(
             source, self.clock, self.core.play, tick_s=self.settings.cadences.tick_s

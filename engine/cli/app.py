@@ -30,6 +30,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "check": ("engine.cli.check", "Check a config and show the limits it will run under."),
     "info": ("engine.cli.info", "Ask Hyperliquid an info request and show the answer."),
     "strategies": ("engine.cli.strategies", "List the installed strategies and their parameters."),
+    "venue": ("engine.cli.venue", "Serve the simulated exchange on this machine."),
     "data": ("engine.cli.data", "Import, inspect and generate market data."),
 }
 
