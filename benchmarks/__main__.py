@@ -21,14 +21,15 @@ from benchmarks.data import ROOT, shared_bench
 from benchmarks.measure import DRIVERS, Measurement
 from benchmarks.nautilus import LOUD, QUIET, VERSION, Peer, PeerMissing, install
 from benchmarks.report import as_json, compare, show
+from benchmarks.wire import measure_wire, show_wire, wire_json
 from benchmarks.workloads import BY_NAME, WORKLOADS, Workload
 from engine.errors import DataError
 
 
-@click.command(help="Measure the backtest drivers beside NautilusTrader.")
+@click.command(help="Measure the backtest drivers beside NautilusTrader, and the wire layer.")
 @click.option("--repeats", default=3, show_default=True, help="Runs of each, interleaved.")
 @click.option("--only", multiple=True, type=click.Choice(list(BY_NAME)), help="Only this workload.")
-@click.option("--no-peer", is_flag=True, help="Leave NautilusTrader out.")
+@click.option("--no-peer", is_flag=True, help="Leave NautilusTrader and the official SDK out.")
 @click.option("--smoke", is_flag=True, help="A slice of each workload, once: does it run at all?")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write results here.")
 def main(
@@ -57,8 +58,12 @@ def main(
     machine = _machine(peer)
     print(", ".join(f"{name} {value}" for name, value in machine.items()), end="\n\n")
     show(comparisons, is_whole=not smoke)
+    wire = [] if only else measure_wire(with_sdk=not no_peer)
+    if wire:
+        show_wire(wire)
     if json_path is not None:
         found = as_json(comparisons, machine, is_whole=not smoke)
+        found["wire"] = wire_json(wire)
         json_path.write_bytes(msgspec.json.format(msgspec.json.encode(found)))
 
 

@@ -56,7 +56,8 @@ def decimal_text(value: int, decimals: int) -> str:
     if value < 0 or len(digits) <= decimals:
         digits = digits.zfill(decimals + (2 if value < 0 else 1))
     # Slices of the digits cost half of a division with a formatted remainder.
-    return f"{digits[:-decimals]}.{digits[-decimals:]}".rstrip("0").rstrip(".")
+    text = f"{digits[:-decimals]}.{digits[-decimals:]}"
+    return text if value % 10 else text.rstrip("0").rstrip(".")
 
 
 def wire_text(value: Decimal | str) -> str:
