@@ -74,6 +74,7 @@ class Connection:
         self.caller: Caller | None = None
         self.subscriptions: dict[Key, Publisher] = {}
         self.is_frozen = False
+        self.is_broken = False
         self._socket = socket
         self._transport = request.transport
         self._faults = faults
@@ -113,7 +114,7 @@ class Connection:
 
     def reset(self) -> None:
         """Break the connection off."""
-        self._is_closing = True
+        self._is_closing = self.is_broken = True
         if self._transport is not None:
             self._transport.abort()
 
@@ -217,7 +218,8 @@ class WsDesk:
             self._hub.leave(connection)
             # A close that was asked for is seen to its end.
             connection.close(NORMAL, "")
-            await asyncio.wait([writer], timeout=2 * CLOSE_TIMEOUT_S)
+            if not connection.is_broken:
+                await asyncio.wait([writer], timeout=2 * CLOSE_TIMEOUT_S)
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
         return socket
