@@ -296,4 +296,5 @@ def shown_config(config: Config) -> dict[str, Any]:
     shown: dict[str, Any] = msgspec.to_builtins(config)
     for account in shown.get("accounts", {}).values():
         account.pop("key", None)
+        account.pop("token", None)
     return shown

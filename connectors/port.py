@@ -52,7 +52,7 @@ class Wants(msgspec.Struct, frozen=True):
     """What strategies need of one instrument's market. Mark and funding always come.
 
     `bars_ns` are intervals the venue itself sends; others are built from trades by the engine. Of
-    those the newest `history_bars` closed ones come first, so that a warm-up need not be waited for.
+    those the newest `history_bars` closed ones come first, so that a warm-up is not waited for.
     """
 
     instrument: str

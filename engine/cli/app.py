@@ -25,6 +25,7 @@ EXIT_USAGE: Final = 2
 
 # Name to (module, the line shown by `perpd --help`), in the order shown.
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "run": ("engine.cli.run", "Run a config's strategies as a daemon, live or on the simulation."),
     "backtest": ("engine.cli.backtest", "Run a config's strategies over recorded market data."),
     "replay": ("engine.cli.replay", "Run a recorded run again and compare every effect."),
     "check": ("engine.cli.check", "Check a config and show the limits it will run under."),
@@ -63,6 +64,7 @@ def perpd() -> None:
 
     \b
     A first look, from nothing:
+      perpd run configs/demo.toml --for 30s
       perpd data generate --out build/demo/market.tape
       perpd check configs/demo.toml
       perpd backtest configs/demo.toml --out build/demo/out

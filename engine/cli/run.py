@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import signal
 import sys
@@ -86,7 +87,7 @@ def command(  # noqa: PLR0913 - the command's own options
     configure_logging(is_verbose=verbose)
     loaded = load_config(config)
     resolve_strategies(loaded)
-    folder = out or (loaded.resolve(loaded.config.daemon.report) if _has_report(loaded) else None)
+    folder = out or _report_folder(loaded)
     finished = asyncio.run(_run(loaded, for_s, journal_dir, seed, is_quiet=as_json))
     summary = summarise(finished.result)
     summary["live"] = finished.live
@@ -102,8 +103,10 @@ def command(  # noqa: PLR0913 - the command's own options
         raise PerpdError(f"ended by a fault: {type(fault).__name__}: {fault}")
 
 
-def _has_report(loaded: LoadedConfig) -> bool:
-    return bool(loaded.config.daemon.report)
+def _report_folder(loaded: LoadedConfig) -> Path | None:
+    """Where the config wants the report, as short as it can be said from here."""
+    text = loaded.config.daemon.report
+    return Path(os.path.relpath(loaded.resolve(text))) if text else None
 
 
 async def _run(

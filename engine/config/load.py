@@ -285,8 +285,13 @@ def _check_account(config: Config, name: str, account: AccountConfig) -> None:
     if venue is None:
         text = f"no such venue; {hint(account.venue, config.venues, 'venues')}"
         raise _Wrong(Mistake(f"{key}.venue", show(account.venue), text).line())
-    if account.key and not is_reference(account.key):
-        raise _Wrong(f"{key}.key: expected {REFERENCE_FORMS}, never the key itself")
+    for field, secret in (("key", account.key), ("token", account.token)):
+        if secret and not is_reference(secret):
+            raise _Wrong(f"{key}.{field}: expected {REFERENCE_FORMS}, never the {field} itself")
+    wrong = "token" if venue.kind == "hyperliquid" else "key"
+    if getattr(account, wrong):
+        right = "key" if wrong == "token" else "token"
+        raise _Wrong(f"{key}.{wrong}: a {venue.kind} account has a {right}, not a {wrong}")
     if account.address and venue.kind == "hyperliquid" and not _ADDRESS.fullmatch(account.address):
         raise _Wrong(f"{key}.address: expected an account address, 0x and 40 hex digits")
 

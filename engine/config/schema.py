@@ -57,6 +57,22 @@ class LocalConfig(_Section, frozen=True):
     activity: Literal["usual", "lively"] = "usual"
 
 
+class PerpexConfig(_Section, frozen=True):
+    """[venues.NAME.perpex]: what is assumed of the gateway and may be told otherwise."""
+
+    # The base path; empty: the three that the page allows are tried once, without a token.
+    rest_prefix: Annotated[str, Meta(pattern="^(/[^ ]*)?$", description='a path such as "/v1"')] = (
+        ""
+    )
+    auth: Literal["header", "message"] = "header"
+    # What a batch of n orders costs of the 120 requests a minute.
+    batch_counts: Literal["n", "one"] = "n"
+    # The gateway's symbols by coin, where the two differ.
+    aliases: Annotated[dict[str, str], Meta(description="a table of symbols by coin")] = {}
+    # It cannot set leverage: "refuse" takes no new risk where what is asked for cannot be verified.
+    leverage: Literal["refuse", "assume"] = "refuse"
+
+
 class VenueConfig(_Section, frozen=True):
     """[venues.NAME]: a venue. Its NAME starts the id of its instruments: "hl" gives "hl:BTC"."""
 
@@ -68,7 +84,10 @@ class VenueConfig(_Section, frozen=True):
     ws_url: Annotated[str, Meta(pattern=WS_PATTERN, description="a ws or wss URL")] = ""
     # An order that adds risk is refused by the venue itself when it arrives later than this.
     expires_after_ms: Annotated[int, Meta(ge=500, description="milliseconds, 500 or more")] = 5_000
+    # Perpex has been proven by nobody: with real money only with this said.
+    accept_unproven_gateway: bool = False
     local: LocalConfig = LocalConfig()
+    perpex: PerpexConfig = PerpexConfig()
 
 
 class AccountConfig(_Section, frozen=True):
@@ -77,8 +96,9 @@ class AccountConfig(_Section, frozen=True):
     venue: Annotated[str, Meta(description="the name of a [venues.NAME] section")]
     # The master, sub-account or vault traded for; never the address of an API wallet.
     address: Annotated[str, Meta(description="an account address, 0x and 40 hex digits")] = ""
-    # Where the key is, never the key itself.
+    # Where the key (Hyperliquid) or the token (Perpex) is, never itself.
     key: Annotated[str, Meta(description=REFERENCE_FORMS)] = ""
+    token: Annotated[str, Meta(description=REFERENCE_FORMS)] = ""
 
 
 class SymbolConfig(_Section, frozen=True):

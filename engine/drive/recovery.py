@@ -62,8 +62,9 @@ class Left(msgspec.Struct):
     """What the last run left; of everything nothing when there was none.
 
     `addresses` says whose accounts these names were; `cash_e8` is each account's ledger.
-    `unanswered` are the actions that orders of unknown outcome were last sent with. `nonce_max`, the newest times (venue, ms, by account) and the keys are over
-    all runs: fills as (account, ms, instrument, trade id), fundings as (account, ms, instrument).
+    `unanswered` are the actions that orders of unknown outcome were last sent with. `nonce_max`,
+    the newest times (venue, ms, by account) and the keys are over all runs: fills as (account, ms,
+    instrument, trade id), fundings as (account, ms, instrument).
     """
 
     addresses: dict[str, str] = {}

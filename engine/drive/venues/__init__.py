@@ -1,0 +1,9 @@
+"""The venues of a config, opened: links, and for network "local" the embedded exchange.
+
+async with open_venues(loaded, clock, randomness) as venues:
+venues.links, venues.addresses, venues.clock
+"""
+
+from engine.drive.venues.opening import OpenVenues, open_venues
+
+__all__ = ["OpenVenues", "open_venues"]

@@ -1,0 +1,97 @@
+"""A link to Perpex as a config describes it: a token for each account, and never a key.
+
+What the gateway does not say of a coin is read from Hyperliquid's public metadata, which needs no
+credentials at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from connectors.hyperliquid.info.client import InfoClient
+from connectors.hyperliquid.instruments import instruments_of
+from connectors.perpex.link import PerpexLink
+from connectors.perpex.mapping.settings import PerpexSettings
+from connectors.stream import Network
+from connectors.web import AiohttpDialer, AiohttpHttp, Http
+from connectors.windows import Window
+from engine.config import AccountConfig, Secret, VenueConfig, resolve_secret
+from engine.drive.seams import Clock, Randomness
+from engine.errors import ConfigError
+from engine.model.instruments import Instrument
+
+DIALS_PER_MINUTE = 25
+
+
+class HyperliquidReference:
+    """What Hyperliquid says publicly of the same coins (`connectors.perpex.metadata`)."""
+
+    def __init__(self, http: Http, venue: str) -> None:
+        self._info = InfoClient(http)
+        self._venue = venue
+
+    async def instruments(self) -> Mapping[str, Instrument]:
+        """Instruments by coin, under the Perpex venue's name."""
+        found = instruments_of(await self._info.meta(), venue=self._venue)
+        return {one.coin: one for one in found}
+
+    async def marks(self) -> Mapping[str, float]:
+        """Mark prices by coin."""
+        meta, contexts = await self._info.meta_and_asset_ctxs()
+        return {
+            row.name: float(context.mark_px)
+            for row, context in zip(meta.universe, contexts, strict=False)
+        }
+
+
+def tokens_of(accounts: dict[str, AccountConfig], base_dir: Path) -> dict[str, Secret]:
+    """The tokens of one venue's accounts. Raises ConfigError for one that is missing."""
+    found = {}
+    for name, account in accounts.items():
+        if not account.token:
+            raise ConfigError(
+                f"accounts.{name}.token: missing, expected env:NAME, file:PATH or keystore:PATH of"
+                " the JWT from the account's dashboard"
+            )
+        found[name] = resolve_secret(account.token, base_dir)
+    return found
+
+
+def check_accepted(name: str, venue: VenueConfig) -> None:
+    """Raise ConfigError unless the gateway's being unproven was accepted for real use."""
+    if venue.network != "local" and not venue.accept_unproven_gateway:
+        raise ConfigError(
+            f"venues.{name}.accept_unproven_gateway: expected true: nobody has proven the Perpex"
+            ' gateway with real orders (see docs/venues/perpex.md); network = "local" needs it not'
+        )
+
+
+def perpex_link(  # noqa: PLR0913 - a link has these facts
+    name: str,
+    venue: VenueConfig,
+    tokens: dict[str, Secret],
+    clock: Clock,
+    randomness: Randomness,
+    *,
+    rest_url: str = "",
+    ws_url: str = "",
+    reference_url: str,
+) -> tuple[PerpexLink, list[Http]]:
+    """The link, and the connections to be closed after it."""
+    usual = PerpexSettings()
+    settings = PerpexSettings(
+        rest_url=rest_url or venue.http_url or usual.rest_url,
+        rest_prefix=venue.perpex.rest_prefix,
+        ws_url=ws_url or venue.ws_url or usual.ws_url,
+        auth=venue.perpex.auth,
+        batch_counts=venue.perpex.batch_counts,
+        symbols=venue.perpex.aliases,
+        leverage=venue.perpex.leverage,
+    )
+    http, public = AiohttpHttp(settings.rest_url), AiohttpHttp(reference_url)
+    dials = Window(DIALS_PER_MINUTE, 60, clock)
+    network = Network(AiohttpDialer(), clock, randomness, dials)
+    reference = HyperliquidReference(public, name)
+    link = PerpexLink(name, settings, tokens, http, network, reference=reference)
+    return link, [http, public]
