@@ -55,6 +55,7 @@ class Contexts:
         self._turns = 0
         self._failures = 0
         self._is_stale = True
+        self._is_read = False
         self._task: asyncio.Task[None] | None = None
         self._log = structlog.get_logger()
 
@@ -74,6 +75,7 @@ class Contexts:
             self._marks = await self._reference.marks()
         self._turns += 1
         self.take(await self._rest.markets())
+        self._is_read = True
 
     def take(self, markets: Sequence[MarketWire]) -> None:
         """Tell what /markets says of the instruments that are wanted."""
@@ -136,7 +138,7 @@ class Contexts:
 
     def _tell_age(self) -> None:
         """Marks that are not renewed make every wanted instrument stale."""
-        is_stale = self._failures >= FAILURES_MAX or not self._turns
+        is_stale = self._failures >= FAILURES_MAX or not self._is_read
         if is_stale is self._is_stale:
             return
         self._is_stale = is_stale

@@ -1,8 +1,8 @@
 """Perpex as a `VenueLink`: the same port as every venue, over what the gateway has and lacks.
 
-What it lacks is made up for or said: a modify is a cancel and a place, fills are polled, leverage is
-found and never set, margin tables come from Hyperliquid's public metadata. docs/venues/perpex.md
-says which of it was ever proven.
+What it lacks is made up for or said: a modify is a cancel and a place, fills are polled, leverage
+is found and never set, margin tables come from Hyperliquid's public metadata. What of it was ever
+proven is in docs/venues/perpex.md.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from engine.model.instruments import Instrument
 
 POST: Final = "POST"
 DELETE: Final = "DELETE"
+_NOTHING: Final = msgspec.Raw(b"null")
 
 FindOrderId = Callable[[str, int], str]
 """The venue's id of (cloid, generation), empty while it is not known."""
@@ -39,7 +40,7 @@ class Step(msgspec.Struct, frozen=True):
     method: str
     path: str
     commands: tuple[int, ...]
-    body: msgspec.Raw = msgspec.Raw()
+    body: msgspec.Raw = _NOTHING
     orders: tuple[msgspec.Raw, ...] = ()
 
 

@@ -345,8 +345,9 @@ class PerpexRest:
 
     def _describe(self, path: str, fault: Fault) -> str:
         where = path.partition("?")[0]
-        text = f"perpex: GET {where}: HTTP {fault.status} {fault.code} {fault.message[:200]}"
-        return self.scrub(text).rstrip()
+        message = self.scrub(fault.message)[:200]
+        text = f"perpex: GET {where}: HTTP {fault.status} {self.scrub(fault.code)} {message}"
+        return text.rstrip()
 
 
 def _lists_markets(reply: HttpReply) -> bool:

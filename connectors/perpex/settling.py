@@ -90,10 +90,10 @@ class Settler:
 
     def dismiss(self, cloid: str) -> bool:
         """The operator's word that nothing of an order rests; whether there was one to settle."""
+        self.asked.pop(cloid, None)
         found = self._tickets.generations(cloid)
         for ticket in found:
             self._gone(ticket, "dismissed by the operator")
-        self.asked.pop(cloid, None)
         self._unblock()
         return bool(found)
 

@@ -7,6 +7,7 @@ or, as one item among others, is kept raw in a `Quarantine` and counted: never g
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
@@ -30,7 +31,9 @@ RAW_KEPT_MAX: Final = 200
 RAW_BYTES_MAX: Final = 4_096
 KINDS_MAX: Final = 1_000
 ITEMS_MAX: Final = 10_000
-CODE_CHARS_MAX: Final = 64
+TOKEN_CHARS_MAX: Final = 8_192
+# Whatever else stands where a code should be is no code, and may be anything.
+_CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,47}")
 
 _T = TypeVar("_T")
 
@@ -78,9 +81,10 @@ class Quarantine:
         if kind not in self.counts and len(self.counts) >= KINDS_MAX:
             kind = "other"
         count = self.counts[kind] = self.counts.get(kind, 0) + 1
-        cut = raw[:RAW_BYTES_MAX]
+        # Scrubbed before it is cut, so that no part of a token is left at the edge.
+        cut = raw[: RAW_BYTES_MAX + TOKEN_CHARS_MAX]
         text = cut if isinstance(cut, str) else bytes(cut).decode("utf-8", "replace")
-        text = self._scrub(text)
+        text = self._scrub(text)[:RAW_BYTES_MAX]
         self.kept.append((kind, text))
         if count & (count - 1) == 0:  # the 1st, 2nd, 4th, 8th ...
             self._log.warning("perpex: unreadable", kind=kind, count=count, raw=text[:512])
@@ -158,7 +162,7 @@ def read_fault(status: int, raw: msgspec.Raw, code: str = "", message: str = "")
             code, message = error.code, error.message
         except VenueError:
             code = _bare_text(raw) or code
-    code = code[:CODE_CHARS_MAX] if code.isprintable() else ""
+    code = code if _CODE.fullmatch(code) else ""
     return Fault(status, code, message[:RAW_BYTES_MAX], verdict(status, code))
 
 
