@@ -57,7 +57,7 @@ class VenueAccount:
         self.volume_e8 = volume_e8
         self.opened_ms = opened_ms
         self.requests = 0
-        self.last_request_ns = 0
+        self.last_request_ns: int | None = None
         self.history = History()
         self.orders: OrderedDict[int, OrderRecord] = OrderedDict()
         self.by_key: dict[str, OrderRecord] = {}

@@ -13,6 +13,7 @@ import msgspec
 
 from connectors.simulated.server import LoopbackVenue
 from connectors.simulated.settings import ACTIVITIES, Limits, VenueSettings
+from engine.cli.logs import configure_logging
 from engine.errors import UsageError
 from engine.model.units import MONEY_SCALE
 
@@ -86,6 +87,7 @@ def command(**options: Any) -> None:  # noqa: ANN401 - click's, handed on by nam
       2  wrong usage, or --replay names no tape
     """  # noqa: D301 - \b is click's mark for text that is not to be wrapped
     settings = _settings(**options)
+    configure_logging(is_verbose=False)
     try:
         asyncio.run(_serve(settings))
     except KeyboardInterrupt:  # before the signal handlers were in place

@@ -134,7 +134,7 @@ class Connection:
 
 def reset(transport: asyncio.BaseTransport | None) -> None:
     """End a connection with a reset: nothing that was written and not read arrives."""
-    if transport is None or not isinstance(transport, asyncio.Transport):
+    if not isinstance(transport, asyncio.Transport) or transport.is_closing():
         return
     raw = transport.get_extra_info("socket")
     if raw is not None:

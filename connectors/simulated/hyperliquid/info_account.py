@@ -23,11 +23,13 @@ from connectors.simulated.hyperliquid.info_requests import (
     OfUserSpan,
 )
 from connectors.simulated.hyperliquid.limits import AddressBudget
-from connectors.simulated.numbers import printed_money
+from connectors.simulated.numbers import printed, printed_money
 
 SPAN_ROWS: Final = 500
 FILL_ROWS: Final = 2_000
 ORDER_ROWS: Final = 2_000
+# A stake in basis points of the supply of 1e9.
+BPS_DECIMALS: Final = 5
 
 
 class AccountInfo:
@@ -167,7 +169,10 @@ class AccountInfo:
             for least, taker, maker in VOLUME_TIERS[1:]
         ]
         staking = [
-            {"bpsOfMaxSupply": f"{least / 1e5:f}".rstrip("0"), "discount": f"{percent / 100}"}
+            {
+                "bpsOfMaxSupply": printed(least, BPS_DECIMALS),
+                "discount": printed(percent, 2),
+            }
             for least, percent in STAKING_TIERS
         ]
         taker = show.rate(fees.rate_ppb(name, where, False, now_ns))  # noqa: FBT003 - a taker's

@@ -134,7 +134,8 @@ class AddressBudget:
         now_ns = self._clock.monotonic_ns()
         if account.requests + cost > ceiling:
             wait_ns = round(self._limits.address_wait_s * NS_PER_S)
-            if account.last_request_ns and now_ns - account.last_request_ns < wait_ns:
+            last_ns = account.last_request_ns
+            if last_ns is not None and now_ns - last_ns < wait_ns:
                 traded = printed(account.volume_e8 * 100 // MONEY_SCALE, 2)
                 return (
                     f"Too many cumulative requests sent ({account.requests + cost} > {ceiling})"
