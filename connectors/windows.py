@@ -68,10 +68,14 @@ class Window:
     async def take(self, amount: int = 1, reserve: int = 0) -> None:
         """Wait in line until `amount` fits and leaves `reserve`, and spend it."""
         async with self._line:
-            # Others may spend without waiting in line, so what was free can be gone again.
-            while (wait_s := self.wait_s(amount, reserve)) > 0:  # noqa: ASYNC110 - time, no event
-                await asyncio.sleep(wait_s)
-            self.spend(amount)
+            await self.take_first(amount, reserve)
+
+    async def take_first(self, amount: int = 1, reserve: int = 0) -> None:
+        """The same past everybody who waits in line."""
+        # Others may spend meanwhile, so what was free can be gone again.
+        while (wait_s := self.wait_s(amount, reserve)) > 0:  # noqa: ASYNC110 - time, no event
+            await asyncio.sleep(wait_s)
+        self.spend(amount)
 
     def _forget(self, now_ns: int) -> None:
         spent = self._spent

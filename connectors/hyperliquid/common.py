@@ -87,8 +87,13 @@ class Common:
         await self.weight.take(weight, self.settings.weight_reserve)
         self._tell_spent(weight)
 
+    async def spend_first(self, weight: int) -> None:
+        """The same before everything that waits, from the reserve too: for what settles orders."""
+        await self.weight.take_first(weight)
+        self._tell_spent(weight)
+
     def spend_now(self, weight: int) -> None:
-        """Spend IP weight without waiting, for what settles orders."""
+        """Spend IP weight without waiting: an action goes out whatever is left."""
         self.weight.spend(weight)
         self._tell_spent(weight)
 

@@ -78,7 +78,11 @@ class HyperliquidLink:
         self._accounts = dict(accounts)
         self._outside = outside
         common = self._common = Common(venue, outside.clock, outside.randomness, settings)
-        self._info = InfoClient(outside.http, common.spend, timeout_s=settings.info_timeout_s)
+        timeout_s = settings.info_timeout_s
+        self._info = InfoClient(outside.http, common.spend, timeout_s=timeout_s)
+        self._urgent = InfoClient(
+            outside.http, common.spend_first, attempts_max=1, timeout_s=timeout_s
+        )
         self._market = MarketEvents((), common.frames)
         self._refresher = Refresher(common, self._info, self._market)
         self._reports = Reports(common)
@@ -231,13 +235,13 @@ class HyperliquidLink:
 
     def _asks(self) -> Asks:
         async def status(account: str, name: int | str) -> OrderStatus:
-            return await self._info.order_status(self._reconcilers[account].address, name)
+            return await self._urgent.order_status(self._reconcilers[account].address, name)
 
         async def book_fills(account: str) -> None:
-            await self._reconcilers[account].fetch_fills()
+            await self._reconcilers[account].fetch_fills(self._urgent)
 
         async def open_orders(account: str) -> frozenset[int | str]:
-            return await self._reconcilers[account].names_of_open_orders()
+            return await self._reconcilers[account].names_of_open_orders(self._urgent)
 
         return Asks(status, book_fills, open_orders, self._desk.burn)
 

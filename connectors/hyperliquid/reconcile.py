@@ -156,16 +156,16 @@ class Reconciler:
                 return
             state = await self._info.clearinghouse_state(self.address)
 
-    async def fetch_fills(self) -> None:
+    async def fetch_fills(self, info: InfoClient) -> None:
         """Fetch and book the fills that were missed."""
         start_ms = max(
             BEFORE_EVERYTHING_MS, self.cash.newest_fill_ms - self._common.settings.overlap_ms
         )
-        self.cash.book_fills(await self._info.user_fills_by_time(self.address, start_ms))
+        self.cash.book_fills(await info.user_fills_by_time(self.address, start_ms))
 
-    async def names_of_open_orders(self) -> frozenset[int | str]:
+    async def names_of_open_orders(self, info: InfoClient) -> frozenset[int | str]:
         """The cloids and oids of everything that rests."""
-        rows = with_children(await self._info.frontend_open_orders(self.address))
+        rows = with_children(await info.frontend_open_orders(self.address))
         names: set[int | str] = {row.oid for row in rows}
         return frozenset(names | {row.cloid for row in rows if isinstance(row.cloid, str)})
 

@@ -35,13 +35,14 @@ class LinkSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     `expires_after_ms` is how long the venue may take to accept what adds risk, in its own time;
     `expired_margin_ms` how much later it is taken as expired for certain. `weight_max` of IP weight
-    a minute is what requests of the link may use, orders not counted, less `weight_reserve`.
+    a minute is what everything may use, requests that only read less `weight_reserve` of it;
+    `crowded_pause_s` is how long they rest after a 429.
     """
 
     expires_after_ms: int = 5_000
     expired_margin_ms: int = 1_000
     action_timeout_s: float = 10.0
-    info_timeout_s: float = 10.0
+    info_timeout_s: float = 5.0
     ack_timeout_s: float = 10.0
     silent_s_max: float = 35.0
     ping_every_s: float = 20.0
@@ -50,6 +51,7 @@ class LinkSettings(msgspec.Struct, frozen=True, kw_only=True):
     settling_max: int = 8
     weight_max: int = 1_200
     weight_reserve: int = 400
+    crowded_pause_s: float = 5.0
     dials_per_minute: int = 25
     messages_per_minute: int = 1_800
     overlap_ms: int = 60_000

@@ -23,7 +23,6 @@ EXCHANGE_PATH: Final = "/exchange"
 JSON_HEADERS: Final = {"Content-Type": "application/json"}
 NOT_SENT: Final = "notSent"
 TOO_MANY: Final = 429
-PAUSE_S: Final = 10.0
 
 
 class Submitter:
@@ -104,7 +103,7 @@ class Submitter:
         except TransportError as error:
             return self._each(outgoing, Unclear(clip(str(error))))
         if reply.status == TOO_MANY:
-            self._common.weight.shut(PAUSE_S)
+            self._common.weight.shut(self._common.settings.crowded_pause_s)
         batch = outgoing.batch
         return outcomes(reply.status, reply.body, len(batch.commands), REQUESTS[batch.kind])
 
