@@ -1,4 +1,4 @@
-"""What a venue and its connection say of themselves: streams, open-interest caps, metadata.
+"""What a venue, its connection and the operator say: streams, caps, metadata, halts.
 
 None of it wakes a strategy; it decides what new risk the gate will take.
 """
@@ -8,10 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engine.model.effects import Effect, Notify
-from engine.model.events import InstrumentUpdated, OpenInterestCaps, StreamChanged, StreamPhase
+from engine.model.events import (
+    Halted,
+    InstrumentUpdated,
+    OpenInterestCaps,
+    Resumed,
+    StreamChanged,
+    StreamPhase,
+)
 from engine.model.instruments import Instrument
 from engine.state.accounts import Account
 from engine.state.market import Market
+from risk.gate import Gate
 
 _NO_EFFECTS: tuple[Effect, ...] = ()
 
@@ -23,11 +31,24 @@ class Conditions:
         self,
         accounts: dict[str, Account],
         markets: dict[str, Market],
+        gate: Gate,
         open_market: Callable[[Instrument], None],
     ) -> None:
         self._accounts = accounts
         self._markets = markets
+        self._gate = gate
         self._open_market = open_market
+
+    def halted(self, event: Halted) -> tuple[Effect, ...]:
+        """Nothing new from now on, for every account."""
+        self._gate.halted = event.reason or "halted"
+        return _NO_EFFECTS
+
+    def resumed(self, event: Resumed) -> tuple[Effect, ...]:
+        """The halt is over."""
+        del event
+        self._gate.halted = ""
+        return _NO_EFFECTS
 
     def stream(self, event: StreamChanged) -> bool:
         """A stream that is not ready blocks new risk on what it feeds; False if that is nothing."""

@@ -44,7 +44,15 @@ from engine.model.events import (
 )
 from engine.model.instruments import Instrument
 from engine.model.intents import AnyIntent, WakeAt
-from engine.routes import NOTHING, BarRoute, BookRoute, Effects, Route, TradeRoute
+from engine.routes import (
+    NOTHING,
+    BarRoute,
+    BookRoute,
+    Effects,
+    Route,
+    TradeRoute,
+    detach_all,
+)
 from engine.runner import Asker, StrategyRunner, stop_wishes
 from engine.setup import EngineSetup, StrategySetup
 from engine.state.accounts import OPERATOR, Account
@@ -96,7 +104,7 @@ class Engine:
         self.planner = Planner(setup.budget, self.orders)
         self.runners: dict[str, StrategyRunner] = {}
         self.agreement = Agreement(self.accounts, self.markets)
-        self._conditions = Conditions(self.accounts, self.markets, self._open_market)
+        self._conditions = Conditions(self.accounts, self.markets, self.gate, self._open_market)
         self.account_book = AccountBook(
             self.accounts, self.markets, self.orders, self.planner, self.agreement, self.runners
         )
@@ -107,8 +115,8 @@ class Engine:
             EngineStopping: self._on_stopping,
             Wished: self._on_wished,
             TimerFired: self._on_timer,
-            Halted: self._on_halted,
-            Resumed: self._on_resumed,
+            Halted: self._conditions.halted,
+            Resumed: self._conditions.resumed,
             StreamChanged: self._on_stream,
             OpenInterestCaps: self._conditions.caps,
             InstrumentUpdated: self._conditions.instrument,
@@ -341,11 +349,14 @@ class Engine:
         return effects + self.start_warm()
 
     def _on_stopping(self, event: EngineStopping) -> Effects:
+        """The market wakes nobody any more; told again, only what the policies ask for is left."""
+        is_first = not self.gate.is_stopping
         self.gate.is_stopping = True
+        detach_all(*self._routes.values(), *self._bars.values())
         effects: Effects = NOTHING
         for runner in self.runners.values():
             wishes: list[AnyIntent] = []
-            if runner.is_started and not event.is_fault:
+            if runner.is_started and is_first and not event.is_fault:
                 wishes += runner.strategy.on_stop() or ()
             policy = runner.on_fault_policy if event.is_fault else runner.on_stop_policy
             for instrument in runner.instruments:
@@ -365,19 +376,10 @@ class Engine:
             return NOTHING
         if event.name == _WARMUP_TIMER:
             return self.start_warm()
-        if not runner.is_started:
+        if not runner.is_started or self.gate.is_stopping:
             return NOTHING
         effects = runner.arm_timers(event.ts_local_ns, event.name)
         return effects + self._wish(runner, runner.strategy.on_timer(event.name))
-
-    def _on_halted(self, event: Halted) -> Effects:
-        self.gate.halted = event.reason or "halted"
-        return NOTHING
-
-    def _on_resumed(self, event: Resumed) -> Effects:
-        del event
-        self.gate.halted = ""
-        return NOTHING
 
     def _on_stream(self, event: StreamChanged) -> Effects:
         return NOTHING if self._conditions.stream(event) else self._count_unknown(event)

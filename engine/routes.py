@@ -8,7 +8,7 @@ speed hands over a long iterator. A shared empty tuple is returned when nothing 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from engine.model.effects import Effect
@@ -45,6 +45,10 @@ class Route(Feed):
         is_sole = len(self._handlers) == 1
         self._sole = handler if is_sole else None
         self._owner = owner if is_sole else None
+
+    def detach(self) -> None:
+        """Wake nobody from the next event on."""
+        self._handlers, self._sole, self._owner = (), None, None
 
     def run(self, events: Iterable[Any]) -> Effects:
         """Take in events until one of them has effects, and return those."""
@@ -196,3 +200,11 @@ class BarRoute(Route):
             if not self.is_warming and not self.history.maxlen:
                 return super().run(stream)
         return NOTHING
+
+
+def detach_all(*routes: Mapping[Any, Any]) -> None:
+    """Let the market wake nobody any more."""
+    for by_key in routes:
+        for route in by_key.values():
+            if isinstance(route, Route):
+                route.detach()

@@ -25,13 +25,16 @@ EXIT_USAGE: Final = 2
 
 # Name to (module, the line shown by `perpd --help`), in the order shown.
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
-    "run": ("engine.cli.run", "Run a config's strategies as a daemon, live or on the simulation."),
+    "run": ("engine.cli.run", "Run a config's strategies as a daemon until it is stopped."),
     "backtest": ("engine.cli.backtest", "Run a config's strategies over recorded market data."),
     "replay": ("engine.cli.replay", "Run a recorded run again and compare every effect."),
     "check": ("engine.cli.check", "Check a config and show the limits it will run under."),
     "info": ("engine.cli.info", "Ask Hyperliquid an info request and show the answer."),
     "strategies": ("engine.cli.strategies", "List the installed strategies and their parameters."),
-    "venue": ("engine.cli.venue", "Serve the simulated exchange on this machine."),
+    "venue": (
+        "engine.cli.venue",
+        "Serve the simulated exchange on 127.0.0.1, speaking Hyperliquid's protocol.",
+    ),
     "data": ("engine.cli.data", "Import, inspect and generate market data."),
 }
 

@@ -661,7 +661,7 @@ def test_a_venue_that_the_data_does_not_have_is_a_mistake(tmp_path: Path) -> Non
         (
             'key = "env:PERPD_KEY"',
             'secret = "tulip opera"',
-            "accounts.main.secret: unknown key; known keys: address, key, venue",
+            "accounts.main.secret: unknown key; known keys: address, key, token, venue",
         ),
         (
             '[accounts.main]\nvenue = "hl"',
