@@ -76,10 +76,11 @@ def read_account(exchange: SimulatedExchange, name: str) -> AccountReading:
     cross_maintenance = sum([maintenance[id(one)] for one in held if one.is_cross])
     positions = []
     for one in held:
-        spare = cross_equity - cross_maintenance
-        if not one.is_cross:
-            spare = _margin_e8(one) - maintenance[id(one)]
+        margin_e8 = _margin_e8(one)
+        if one.is_cross:
+            margin_e8 = cross_equity - cross_maintenance + maintenance[id(one)]
         instrument = exchange.desk(one.instrument).instrument
+        mark = Fraction(one.market.mark_ticks2(), 2 * one.market.px_scale)
         positions.append(
             PositionReading(
                 instrument=instrument,
@@ -91,7 +92,9 @@ def read_account(exchange: SimulatedExchange, name: str) -> AccountReading:
                 is_cross=one.is_cross,
                 margin_e8=_margin_e8(one),
                 maintenance_e8=maintenance[id(one)],
-                liquidation_px=_liquidation_px(one, instrument, spare),
+                liquidation_px=liquidation_px(
+                    instrument, one.lots, mark, Fraction(margin_e8, 10**8)
+                ),
             )
         )
     return _totals(account.cash_e8, equity, free_e8(account), cross_maintenance, positions)
@@ -148,18 +151,20 @@ def _bands(tiers: tuple[MarginTier, ...]) -> list[tuple[MarginTier, int]]:
     return list(zip(tiers, [*uppers, 1 << 100], strict=True))
 
 
-def _liquidation_px(one: Position, instrument: Instrument, spare_e8: int) -> Fraction | None:
-    """Where the account would fall to maintenance, at the rate of the tier that applies there."""
-    side = 1 if one.lots > 0 else -1
-    sz = Fraction(abs(one.lots), one.market.sz_scale)
-    mark = Fraction(one.market.mark_ticks2(), 2 * one.market.px_scale)
-    spare = Fraction(spare_e8, 10**8)
-    now_e8 = maintenance_e8(instrument, abs(_value_e8(one)))
+def liquidation_px(
+    instrument: Instrument, lots: int, mark: Fraction, margin: Fraction
+) -> Fraction | None:
+    """Where what backs a position falls to its maintenance, at the rate of the tier there.
+
+    `margin` (USD) is what backs it beyond the maintenance of everything else that it backs. None
+    when there is no such price above zero.
+    """
+    side = 1 if lots > 0 else -1
+    sz = Fraction(abs(lots), 10**instrument.sz_decimals)
     for tier, upper_e8 in _bands(instrument.margin_tiers):
         rate = Fraction(1, 2 * tier.leverage_max)
-        deduction = _deduction(instrument.margin_tiers, tier)
-        # Equity falls by side x move x size; maintenance there is price x size x rate - deduction.
-        held = spare + Fraction(now_e8, 10**8) + deduction - mark * sz * rate
+        # The margin falls by side x move x size; maintenance is price x size x rate - deduction.
+        held = margin + _deduction(instrument.margin_tiers, tier) - mark * sz * rate
         px = mark - side * held / sz / (1 - rate * side)
         if tier.lower_bound_e8 <= px * sz * 10**8 < upper_e8:
             return px if px > 0 else None

@@ -5,7 +5,8 @@ The clock stands still until the test moves it. BTC trades around 100,000 and ET
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
@@ -202,6 +203,13 @@ def order(  # noqa: PLR0913 - an order's fields
 
 def orders(*rows: dict[str, Json], grouping: str = "na") -> dict[str, Json]:
     return {"type": "order", "orders": list(rows), "grouping": grouping}
+
+
+async def until(condition: Callable[[], Json], within_s: float = 20.0) -> None:
+    """Wait for what nobody tells of; a real venue runs beside the test."""
+    async with asyncio.timeout(within_s):
+        while not condition():  # noqa: ASYNC110 - there is no event for it
+            await asyncio.sleep(0.005)
 
 
 @asynccontextmanager
