@@ -248,7 +248,9 @@ class Session:
         for event in self._funding.read(reading):
             self.tell(event)
         self.leverage.read(reading)
-        self.tell(self._reader.event(reading))
+        if self.fills.newest_ms <= reading.state.ts_venue_ns // NS_PER_MS:
+            # Else it is older than the fills just told, and would contradict them.
+            self.tell(self._reader.event(reading))
         self.settler.review(reading, started_ns)
 
     def _account_is_due(self) -> bool:

@@ -1,6 +1,7 @@
 """What the sink is told of one account's orders: each answer as the event that the engine knows.
 
-The venue's own time of an answer is not known, so both stamps are ours.
+The venue's own time of an answer is not known, so both stamps are ours. Words of the mapping become
+plain text here, so that a journal gives back exactly what was told.
 """
 
 from __future__ import annotations
@@ -57,22 +58,22 @@ class Teller:
         """Up to this generation nothing of an order rests."""
         at_ns = self._clock.now_ns()
         key = self.account, instrument, cloid, generation
-        self.sink(OrderCanceled(at_ns, at_ns, *key, oid, reason))
+        self.sink(OrderCanceled(at_ns, at_ns, *key, oid, str(reason)))
 
     def refused(self, command: Entry, reason: str) -> None:
         """The venue, or the budget, refused a place or a modify."""
         at_ns = self._clock.now_ns()
         key = self.account, command.instrument, command.cloid
         if isinstance(command, ModifyOrder):
-            self.sink(ModifyRejected(at_ns, at_ns, *key, command.generation, reason))
+            self.sink(ModifyRejected(at_ns, at_ns, *key, command.generation, str(reason)))
         else:
-            self.sink(OrderRejected(at_ns, at_ns, *key, 0, reason))
+            self.sink(OrderRejected(at_ns, at_ns, *key, 0, str(reason)))
 
     def cancel_refused(self, command: CancelOrder, reason: str) -> None:
         """A cancel was not carried out."""
         at_ns = self._clock.now_ns()
         key = self.account, command.instrument, command.cloid, command.generation
-        self.sink(CancelRejected(at_ns, at_ns, *key, reason))
+        self.sink(CancelRejected(at_ns, at_ns, *key, str(reason)))
 
     def unclear(self, instrument: str, cloid: str, generation: int, detail: str) -> None:
         """Nobody knows what became of an order."""
