@@ -210,7 +210,7 @@ class Faults:
 def _matches(rule: _Rule, frame: dict[str, Any]) -> bool:
     if frame.get("channel") != rule.channel:
         return False
-    if not rule.coin:
+    if rule.coin in {"", frame.get("symbol")}:
         return True
     data = frame.get("data")
     row = data[0] if isinstance(data, list) and data else data

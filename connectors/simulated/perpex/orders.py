@@ -11,6 +11,7 @@ from collections import OrderedDict
 from typing import Annotated, Final, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from backtests.exchange import words
 from connectors.simulated.accounts import VenueAccount
@@ -51,17 +52,17 @@ class OrderBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     side: Literal["buy", "sell"]
     type: OrderType
     size: Decimal
-    price: Decimal | None = None
-    trigger_price: Decimal | None = None
-    time_in_force: Literal["gtc", "ioc", "alo"] | None = None
+    price: Decimal | UnsetType = UNSET
+    trigger_price: Decimal | UnsetType = UNSET
+    time_in_force: Literal["gtc", "ioc", "alo"] = "gtc"
     reduce_only: bool = False
-    client_order_id: ClientId | None = None
+    client_order_id: ClientId | UnsetType = UNSET
 
     def __post_init__(self) -> None:
-        if self.type.endswith("limit") and self.price is None:
+        if self.type.endswith("limit") and self.price is UNSET:
             raise ValueError(f"a {self.type} order needs a price")
-        if (self.type in {"limit", "market"}) is not (self.trigger_price is None):
-            wanted = "no" if self.trigger_price is not None else "a"
+        if (self.type in {"limit", "market"}) is not (self.trigger_price is UNSET):
+            wanted = "no" if self.trigger_price is not UNSET else "a"
             raise ValueError(f"a {self.type} order needs {wanted} trigger_price")
 
 
@@ -159,7 +160,7 @@ class OrderDesk:
 
     def _new_order(self, account: VenueAccount, body: OrderBody) -> NewOrder:
         instrument = self.instrument(body.symbol)
-        cloid = None if body.client_order_id is None else body.client_order_id.lower()
+        cloid = None if body.client_order_id is UNSET else body.client_order_id.lower()
         known = None if cloid is None else account.find(cloid)
         if known is not None and views.order_status(known) != views.REJECTED:
             raise Refusal(
@@ -171,7 +172,7 @@ class OrderDesk:
             raise Refusal(INVALID_SIZE, words.INVALID_SIZE)
         is_market = body.type == "market"
         trigger = _trigger(body, instrument)
-        tif = _TIFS[body.time_in_force or "gtc"]
+        tif = _TIFS[body.time_in_force]
         return NewOrder(
             instrument=instrument,
             side=side,
@@ -188,7 +189,7 @@ class OrderDesk:
         self, body: OrderBody, instrument: Instrument, side: Side, trigger: Trigger | None
     ) -> int:
         """The limit price in ticks: the one given, else as far as a market order may move."""
-        if body.price is not None:
+        if body.price is not UNSET:
             return _ticks(body.price, instrument)
         if trigger is not None:
             ticks2, part_ppb = 2 * trigger.px_ticks, self._settings.trigger_slippage_ppb
@@ -204,7 +205,7 @@ class OrderDesk:
 
 
 def _trigger(body: OrderBody, instrument: Instrument) -> Trigger | None:
-    if body.trigger_price is None:
+    if body.trigger_price is UNSET:
         return None
     kind = TriggerKind.STOP_LOSS if body.type.startswith("stop") else TriggerKind.TAKE_PROFIT
     return Trigger(_ticks(body.trigger_price, instrument), kind, body.type.endswith("market"))

@@ -192,11 +192,12 @@ async def serving(
     clock: Clock | None = None,
     strict: bool = False,
     balance: int = 100_000,
+    order_delay_s: float = 0.0,
     **given: Any,  # noqa: ANN401 - passed on
 ) -> AsyncIterator[Scene]:
     """A face over a quiet market with a book of BTC; `given` are settings of the face."""
     own_clock = clock or ManualClock(START_NS)
-    settings = VenueSettings(strict=strict, balance_e8=balance * 10**8)
+    settings = VenueSettings(strict=strict, balance_e8=balance * 10**8, order_delay_s=order_delay_s)
     core = VenueCore(settings, VenueClock(own_clock), QuietSource())
     faults = Faults()
     face = PerpexFace(

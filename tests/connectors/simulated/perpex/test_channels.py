@@ -128,7 +128,8 @@ async def test_a_lost_frame_is_a_gap_in_the_numbers_and_a_new_subscription_heals
     async with serving() as scene, scene.channel() as channel:
         await subscribed(channel, 1, channel="orderbook", symbol="BTC")
         snapshot = await channel.receive()
-        scene.faults.ws.drop("orderbook")
+        scene.faults.ws.drop("orderbook", "ETH")
+        scene.faults.ws.drop("orderbook", "BTC")
         scene.book(size=1.0)
         scene.book(size=2.0)
         after = await channel.receive()

@@ -307,6 +307,7 @@ REFUSED: list[tuple[str, Json, int, str]] = [
     ("a stop without a trigger", market() | {"type": "stop_market"}, 400, "INVALID_REQUEST"),
     ("a limit with a trigger", limit(trigger_price="1"), 400, "INVALID_REQUEST"),
     ("a number for a size", limit() | {"size": 0.01}, 400, "INVALID_REQUEST"),
+    ("a null", limit(client_order_id=None), 400, "INVALID_REQUEST"),
     ("an exponent", limit(size="1e-2"), 400, "INVALID_REQUEST"),
     ("a negative price", limit(price="-1"), 400, "INVALID_REQUEST"),
     ("a side that is none", limit(side="long"), 400, "INVALID_REQUEST"),
@@ -693,6 +694,18 @@ async def test_an_order_is_never_answered_and_was_carried_out_or_not(
         assert not asking.done()
         scene.faults.release_hung()
         await asking
+
+
+async def test_an_action_takes_as_long_to_arrive_as_the_venue_is_set_to() -> None:
+    async with serving(order_delay_s=0.05) as scene:
+        token = scene.token()
+        scene.faults.http(Fault("delay", action="POST orders"))
+        placing = asyncio.create_task(scene.ask("POST", "/orders", limit(), token=token))
+        await until(lambda: bool(scene.faults.used))
+        before = await scene.ask("GET", "/account", token=token)
+        order = await placing
+
+        assert ([], "open") == (before.data["open_orders"], order.data["status"])
 
 
 async def test_a_cancel_can_go_wrong_too() -> None:
