@@ -66,8 +66,10 @@ class Candles:
                 span = span_ms(interval, time_ms)
                 last = Candle(*span, px_ticks, px_ticks, px_ticks, px_ticks)
                 candles.append(last)
-            last.high = max(last.high, px_ticks)
-            last.low = min(last.low, px_ticks)
+            if px_ticks > last.high:
+                last.high = px_ticks
+            elif px_ticks < last.low:
+                last.low = px_ticks
             last.close = px_ticks
             last.lots += lots
             last.trades += 1

@@ -69,6 +69,7 @@ class VenueCore:
         self._reporter = Reporter(self.exchange, self.accounts, self.public, self.ids)
         self._keys = 0
         self._prints = 0
+        self._traders = [self.ids.address("trader", number) for number in range(2 * _TRADERS)]
 
     @property
     def listeners(self) -> list[Listener]:
@@ -103,16 +104,17 @@ class VenueCore:
         self._prints += 1
         market = self.public[event.instrument]
         number = self._prints
+        made_hash, tid = self.ids.next_print()
         return PublicTrade(
             instrument=market.instrument,
             time_ms=event.ts_venue_ns // NS_PER_MS,
             side=int(event.side),
             px_ticks=round(event.px * market.desk.market.px_scale),
             sz_lots=round(event.sz * market.desk.market.sz_scale),
-            tid=self.ids.tid("print", number),
-            hash=self.ids.next_hash(),
-            buyer=self.ids.address("trader", number * 7 % _TRADERS),
-            seller=self.ids.address("trader", number * 11 % _TRADERS + _TRADERS),
+            tid=tid,
+            hash=made_hash,
+            buyer=self._traders[number * 7 % _TRADERS],
+            seller=self._traders[number * 11 % _TRADERS + _TRADERS],
         )
 
     # -- accounts ----------------------------------------------------------------------------------

@@ -29,6 +29,12 @@ class Ids:
         self._hashes += 1
         return "0x" + self._digest("hash", self._hashes).hex()
 
+    def next_print(self) -> tuple[str, int]:
+        """The transaction hash and the trade id of a trade of the market's own."""
+        self._hashes += 1
+        digest = self._digest("hash", self._hashes)
+        return "0x" + digest.hex(), int.from_bytes(digest[:8], "big") & _TID_MASK
+
     def tid(self, kind: str, number: int) -> int:
         """A 50-bit trade id for the trade of this number among its kind."""
         return int.from_bytes(self._digest(kind, number)[:8], "big") & _TID_MASK

@@ -22,7 +22,11 @@ HOST: Final = "127.0.0.1"
 USUAL: Final = Settings()
 # A market in which half a minute is enough for a strategy to trade on both sides.
 LIVELY: Final = Settings(
-    book_rate_hz=10.0, orders_per_s=4.0, volatility=1.2, order_notional=1_500.0
+    book_rate_hz=10.0,
+    orders_per_s=2.0,
+    volatility=2.5,
+    order_notional=8_000.0,
+    level_notional=20_000.0,
 )
 ACTIVITIES: Final = {"usual": USUAL, "lively": LIVELY}
 
