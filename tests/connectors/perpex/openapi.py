@@ -71,6 +71,8 @@ LATER: Final[dict[str, Json]] = {
     "Error.details": {},
     "Frame.data": {},
 }
+# Numbers on the wire; every other decimal is a string there.
+WHOLE: Final = frozenset({"Market.max_leverage"})
 WORDS: Final[dict[str, Any]] = {
     "Market.status": names.MarketStatus,
     "Order.side": names.SIDES,
@@ -124,7 +126,9 @@ def _field(owner: str, field: msgspec.structs.FieldInfo) -> Json:
     kinds = str(field.type)
     is_nullable = "None" in kinds
     schema: Json
-    if "Decimal" in kinds or field.type is Decimal:
+    if key == "Market.max_leverage":
+        schema = {"type": "integer"}  # read as any decimal, but it is shown as a whole number
+    elif "Decimal" in kinds or field.type is Decimal:
         schema = {"type": "string", "pattern": NUMBER}
     elif "Millis" in kinds:
         schema = {"type": "integer", "description": "ms UTC"}
@@ -201,7 +205,8 @@ def query(name: str, schema: Json) -> Json:
 
 
 def in_path(name: str) -> Json:
-    return {"name": name, "in": "path", "required": True, "schema": SYMBOL}
+    schema = {**SYMBOL, "maxLength": wire.TEXT_MAX}
+    return {"name": name, "in": "path", "required": True, "schema": schema}
 
 
 SYMBOL: Final[Json] = {"type": "string", "minLength": 1}
