@@ -37,8 +37,9 @@ from engine.model.units import PPB, Side, Tif, TriggerKind
 BATCH_MAX: Final = 10
 KEYS_REMEMBERED_MAX: Final = 10_000
 
-Decimal = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,20}(\.[0-9]{1,20})?\Z")]
-ClientId = Annotated[str, msgspec.Meta(pattern=r"^0x[0-9a-fA-F]{32}\Z")]
+Positive = Annotated[str, msgspec.Meta(pattern=r"^(?=.*[1-9])[0-9]{1,20}(\.[0-9]{1,20})?\Z")]
+ClientId = Annotated[str, msgspec.Meta(pattern=r"^0x[0-9a-f]{32}\Z")]
+Symbol = Annotated[str, msgspec.Meta(min_length=1)]
 OrderType = Literal[
     "limit", "market", "stop_market", "stop_limit", "take_profit_market", "take_profit_limit"
 ]
@@ -48,12 +49,12 @@ _TIFS: Final = {"gtc": Tif.GTC, "ioc": Tif.IOC, "alo": Tif.ALO}
 class OrderBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body of POST /orders, and one order of a batch."""
 
-    symbol: str
+    symbol: Symbol
     side: Literal["buy", "sell"]
     type: OrderType
-    size: Decimal
-    price: Decimal | UnsetType = UNSET
-    trigger_price: Decimal | UnsetType = UNSET
+    size: Positive
+    price: Positive | UnsetType = UNSET
+    trigger_price: Positive | UnsetType = UNSET
     time_in_force: Literal["gtc", "ioc", "alo"] = "gtc"
     reduce_only: bool = False
     client_order_id: ClientId | UnsetType = UNSET
@@ -160,7 +161,7 @@ class OrderDesk:
 
     def _new_order(self, account: VenueAccount, body: OrderBody) -> NewOrder:
         instrument = self.instrument(body.symbol)
-        cloid = None if body.client_order_id is UNSET else body.client_order_id.lower()
+        cloid = None if body.client_order_id is UNSET else body.client_order_id
         known = None if cloid is None else account.find(cloid)
         if known is not None and views.order_status(known) != views.REJECTED:
             raise Refusal(
