@@ -267,6 +267,13 @@ def _chained(group: list[Fill]) -> list[Fill]:
     """Each fill after the one that ends where it starts; what has no place keeps its own."""
     if len(group) < 2:
         return group
+    try:
+        return _by_position(group)
+    except VenueError:
+        return group
+
+
+def _by_position(group: list[Fill]) -> list[Fill]:
     starts = [_units(fill.start_position) for fill in group]
     ends = [
         start + (_units(fill.sz) if fill.side == "B" else -_units(fill.sz))

@@ -52,10 +52,10 @@ class Flights:
         return flight
 
     def land(self, flight: Flight, *, is_unclear: bool) -> None:
-        """Its answer came, or will not come."""
+        """Its answer came, or will not come; an unclear one that makes no order is forgotten."""
         flight.is_unclear = is_unclear
         flight.landed.set()
-        if not is_unclear:
+        if not is_unclear or not flight.makes or self.is_judged(flight):
             self.seal(flight)
 
     def seal(self, flight: Flight) -> None:

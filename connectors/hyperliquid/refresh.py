@@ -1,9 +1,10 @@
-"""What a schedule reads again: metadata, contexts with open-interest caps, budgets, the clock."""
+"""What a schedule reads again: metadata, contexts, caps, settled funding, budgets, the clock."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from math import isfinite
+from typing import Final
 
 from connectors.hyperliquid.common import Common
 from connectors.hyperliquid.info.client import InfoClient
@@ -12,8 +13,18 @@ from connectors.hyperliquid.instruments import instruments_of
 from connectors.hyperliquid.market_events import MarketEvents
 from connectors.hyperliquid.preflight import Credential
 from engine.errors import ModelError, VenueError
-from engine.model.events import AssetContext, BudgetRead, InstrumentUpdated, OpenInterestCaps
+from engine.model.events import (
+    AssetContext,
+    BudgetRead,
+    FundingRate,
+    InstrumentUpdated,
+    OpenInterestCaps,
+)
 from engine.model.instruments import Instrument
+from engine.model.units import NS_PER_MS
+
+HOUR_MS: Final = 3_600_000
+FUNDINGS_READ_MAX: Final = 20
 
 
 class Refresher:
@@ -24,6 +35,7 @@ class Refresher:
         self._info = info
         self._market = market
         self._capped: tuple[str, ...] | None = None
+        self._settled_ms: dict[str, int] = {}
 
     async def clock(self) -> None:
         """Measure the venue's time."""
@@ -68,10 +80,10 @@ class Refresher:
                 common.emit(InstrumentUpdated(common.time.now_ns(), now_ns, instrument))
 
     async def contexts(self, wanted: Iterable[str]) -> None:
-        """Tell the contexts of these instruments, and which are at their open-interest cap."""
+        """Tell contexts and settled funding of these instruments, and what is at its cap."""
         common = self._common
         meta, contexts = await self._info.meta_and_asset_ctxs()
-        wanted = frozenset(wanted)
+        wanted = tuple(wanted)
         now_ns = common.clock.now_ns()
         for row, context in zip(meta.universe, contexts, strict=False):
             instrument = common.by_coin.get(row.name)
@@ -85,6 +97,27 @@ class Refresher:
             self._capped = capped
             times = common.time.now_ns(), common.clock.now_ns()
             common.emit(OpenInterestCaps(*times, common.venue, capped))
+        for where in wanted[:FUNDINGS_READ_MAX]:
+            await self._funding(where)
+
+    async def _funding(self, where: str) -> None:
+        """Tell the funding that was settled since the last look; asked once for each hour.
+
+        The venue's row comes some seconds to minutes after the hour (protocol 1.2), so the hour is
+        asked for until it is there.
+        """
+        common = self._common
+        now_ms = common.time.now_ms()
+        settled_ms = self._settled_ms.setdefault(where, now_ms)
+        if settled_ms // HOUR_MS == now_ms // HOUR_MS:
+            return
+        coin = common.instruments[where].coin
+        for row in await self._info.funding_history(coin, settled_ms + 1):
+            rate = float(row.funding_rate)
+            if isfinite(rate) and row.time_ms > self._settled_ms[where]:
+                self._settled_ms[where] = row.time_ms
+                times = row.time_ms * NS_PER_MS, common.clock.now_ns()
+                common.emit(FundingRate(*times, where, rate))
 
     async def budgets(self, credentials: Sequence[Credential]) -> None:
         """Tell how many actions each account has used and has in all."""

@@ -107,6 +107,9 @@ class Settler:
         finally:
             del self._tasks[key]
         del self._wanted[key]
+        for flight in self._flights.makers(*key):
+            if self._flights.is_judged(flight):
+                self._flights.seal(flight)
 
     # -- one round ---------------------------------------------------------------------------------
 

@@ -83,9 +83,9 @@ class Verdicts:
         if leg is None:
             self._common.distrust("answer about an order that was forgotten", command.cloid)
         elif isinstance(outcome, Unclear):
-            self._reports.unclear(
-                account, command.instrument, command.cloid, generation, outcome.detail
-            )
+            if leg.is_pending:
+                where = account, command.instrument, command.cloid, generation
+                self._reports.unclear(*where, outcome.detail)
         elif isinstance(outcome, Refused | NotTaken):
             self._reports.rejected(leg, outcome.text)
         elif isinstance(outcome, Filled):

@@ -197,7 +197,7 @@ class Trader:
         """A price near so much of the mark."""
         return self.instrument.grid.quantise_px(self.mark_px * factor, side, is_aggressive=False)
 
-    def place(  # noqa: PLR0913 - an order is this much
+    def place(
         self,
         side: Side = Side.BUY,
         factor: float = 0.9,
