@@ -1,9 +1,9 @@
-"""120 requests a minute for a key (protocol 9.1), as a sliding window with room for cancels.
+"""120 requests a minute for a key (protocol 9.1), as a sliding window with room for what matters.
 
-Three rules. Of what a minute allows, a reserve is touched by cancels only. A request that is no
-cancel is let through only if afterwards every open order could still be canceled within 30 s, one
-request each, since there is no cancel-all. After a 429 the limit is halved for a minute. Reads
-wait; orders are told no; cancels wait only for the window itself.
+Four rules. A reserve is touched by cancels only. Orders leave a share to reads, for fills are known
+by reading alone. A request that is no cancel is let through only if afterwards every open order
+could still be canceled within 30 s, one request each, since there is no cancel-all. After a 429 the
+limit is halved for a minute. Reads wait; orders are told no; cancels wait for the window alone.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ class RequestBudget:
     `on_read` is called for every request that is no order and no cancel.
     """
 
-    def __init__(self, requests_max: int, cancel_reserve: int, clock: Clock) -> None:
+    def __init__(
+        self, requests_max: int, cancel_reserve: int, clock: Clock, *, read_share: int = 0
+    ) -> None:
         self.open_orders = 0
         self.throttles = 0
         self.on_read: Callable[[], None] = _ignore
@@ -41,6 +43,9 @@ class RequestBudget:
         self._reserve = cancel_reserve
         self._minute = Window(requests_max, REQUESTS_SPAN_S + _SPAN_MARGIN_S, clock)
         self._soon = Window(requests_max, CANCEL_ALL_S, clock)
+        usable = requests_max - cancel_reserve
+        self._order_part = (usable - read_share) / usable
+        self._orders = Window(max(1, usable - read_share), REQUESTS_SPAN_S + _SPAN_MARGIN_S, clock)
         self._halved_until_ns = 0
         self._in_a_row = 0
         self._line = asyncio.Lock()
@@ -60,13 +65,16 @@ class RequestBudget:
         """Whether so many requests that leave so many orders more may be sent; if so they count."""
         if self._wait_s(requests, self.open_orders + orders) > 0:
             return False
+        if self._orders.used + requests > self._orders.most:
+            return False
         self._spend(requests)
+        self._orders.spend(requests)
         return True
 
     async def take_read(self) -> None:
         """Wait until a read fits, and count it."""
         async with self._line:
-            while (wait_s := self._wait_s(1, self.open_orders)) > 0:  # noqa: ASYNC110 - time only
+            while (wait_s := self._wait_read_s()) > 0:  # noqa: ASYNC110 - time only
                 await asyncio.sleep(wait_s)
             self._spend(1)
         self.on_read()
@@ -105,6 +113,7 @@ class RequestBudget:
         is_halved = self._clock.monotonic_ns() < self._halved_until_ns
         most = max(1, self._requests_max // 2) if is_halved else self._requests_max
         self._minute.most = self._soon.most = most
+        self._orders.most = max(1, int((most - min(self._reserve, most - 1)) * self._order_part))
 
     def _wait_s(self, requests: int, open_orders: int) -> float:
         """Seconds until so many requests fit beside the reserve and the cancels they may need."""
@@ -112,9 +121,14 @@ class RequestBudget:
         reserve = min(self._reserve, self._minute.most - 1)
         wait_s = self._minute.wait_s(requests, reserve)
         if requests + open_orders > self._soon.most:
-            # Never: with so many orders open only cancels may be sent. A read looks again soon.
-            return max(1.0, wait_s)
+            return max(1.0, wait_s)  # not while so many orders are open
         return max(wait_s, self._soon.wait_s(requests, open_orders))
+
+    def _wait_read_s(self) -> float:
+        """As for an order; but where no cancel-all fits any more, not reading helps nobody."""
+        self._settle()
+        can_fit = self.open_orders < self._soon.most
+        return self._wait_s(1, self.open_orders if can_fit else 0)
 
     def _spend(self, requests: int) -> None:
         self._minute.spend(requests)

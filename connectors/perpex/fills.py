@@ -53,6 +53,7 @@ class FillBook:
     ) -> None:
         self.newest_ms = 0
         self.opened_ms = 0
+        self._stuck_ms = 0
         self.echo_seen = False
         self.held: dict[str, tuple[FillWire, int]] = {}
         self._teller = teller
@@ -77,8 +78,10 @@ class FillBook:
 
     def start_ms(self, overlap_ms: int = OVERLAP_MS) -> int:
         """From when on fills are to be read, venue time: a little before the newest seen."""
-        oldest_ms = min((int(fill.time) for fill, _ in self.held.values()), default=self.newest_ms)
-        return max(0, min(oldest_ms, self.newest_ms) - overlap_ms)
+        times_ms = [int(fill.time) for fill, _ in self.held.values()]
+        if self._stuck_ms:
+            times_ms.append(self._stuck_ms)
+        return max(0, min([*times_ms, self.newest_ms]) - overlap_ms)
 
     def skip(self, page: FillsPage) -> None:
         """Take fills as booked before."""
@@ -91,6 +94,7 @@ class FillBook:
         Gives how many rows could not be booked: the position is not known until they can be.
         """
         bad = page.unreadable
+        before_ms = self.newest_ms
         for fill in page.fills:
             if fill.id in self._seen:
                 continue
@@ -99,6 +103,8 @@ class FillBook:
             except VenueError as error:
                 bad += 1
                 self._quarantine.keep("fill", str(error))
+        # What cannot be booked is read again and again, however far the others have come.
+        self._stuck_ms = (self._stuck_ms or before_ms) if bad else 0
         for ticket in self._tickets.alive():
             if ticket.phase is Phase.ENDING and ticket.since_ns <= started_ns:
                 ticket.polls += 1

@@ -86,6 +86,17 @@ class PerpexLink:
         """The venue's name in the config."""
         return self._venue
 
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What `load` found out and assumed, one line each: for the run's record."""
+        metadata = self._metadata
+        if metadata is None:
+            return ()
+        base = f"base path {self._first.rest.prefix} of {self._settings.rest_url}"
+        blocked = [f"{where}: no new risk: {why}" for where, why in metadata.blocked.items()]
+        left_out = [f"{symbol[:32]} left out: {why}" for symbol, why in metadata.left_out.items()]
+        return (base, *metadata.notes, *blocked, *left_out)
+
     # -- life --------------------------------------------------------------------------------------
 
     async def load(self) -> tuple[Instrument, ...]:

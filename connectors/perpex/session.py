@@ -62,7 +62,12 @@ class Session:
         self.venue = venue
         self.tokens = tokens
         self.quarantine = Quarantine(tokens.scrub)
-        self.budget = RequestBudget(settings.requests_max, settings.cancel_reserve, clock)
+        self.budget = RequestBudget(
+            settings.requests_max,
+            settings.cancel_reserve,
+            clock,
+            read_share=settings.read_share,
+        )
         self.rest = PerpexRest(
             http, settings, self.budget, tokens, network.randomness, self.quarantine
         )

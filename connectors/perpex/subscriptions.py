@@ -117,6 +117,8 @@ class Connection:
             if not future.done():
                 future.set_result(wire)
         elif wire.op not in {Op.SUBSCRIBED, Op.UNSUBSCRIBED, Op.AUTHENTICATED}:
+            if self._tokens is not None and wire.code in _TOKEN_FAULTS:
+                self._tokens.refuse(self._used_token)
             self._quarantine.keep(f"frame op {wire.op[:32]}", frame)
 
     def on_down(self, reason: str) -> None:

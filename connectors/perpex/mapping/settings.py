@@ -19,7 +19,8 @@ class PerpexSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     `rest_prefix` empty: the candidates are probed once, without a token. `auth` says how the
     private channel is opened: a header of the upgrade request, or a first message. `batch_counts`
     says what a batch of n orders costs of the request budget. `symbols` are venue symbols by coin
-    where the two differ. Of `requests_max` in a minute `cancel_reserve` is kept for cancels.
+    where the two differ. Of `requests_max` in a minute `cancel_reserve` is kept for cancels, and
+    `read_share` of the rest for reads.
     `leverage` "refuse" stops new risk where the leverage asked for cannot be verified; "assume"
     trusts that the operator has set it. An unclear order is taken as gone no sooner than
     `settle_s` after it was sent. Raises ModelError for numbers that leave nothing to trade with.
@@ -34,6 +35,7 @@ class PerpexSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     sends_idempotency_key: bool = True
     requests_max: int = REQUESTS_MAX - 10
     cancel_reserve: int = 20
+    read_share: int = 40
     book_depth: int = 20
     orders_poll_s: float = 2.0
     idle_poll_s: float = 15.0
@@ -46,11 +48,13 @@ class PerpexSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     leverage: Literal["refuse", "assume"] = "refuse"
 
     def __post_init__(self) -> None:
-        if not 0 < self.cancel_reserve < self.requests_max <= REQUESTS_MAX:
+        kept = self.cancel_reserve + self.read_share
+        is_within = self.requests_max <= REQUESTS_MAX and kept < self.requests_max
+        if self.cancel_reserve < 1 or self.read_share < 0 or not is_within:
             raise ModelError(
-                f"perpex: cancel_reserve {self.cancel_reserve} and requests_max"
-                f" {self.requests_max}, expected 0 < cancel_reserve < requests_max <="
-                f" {REQUESTS_MAX}"
+                f"perpex: cancel_reserve {self.cancel_reserve} and read_share {self.read_share},"
+                f" expected to leave something of requests_max {self.requests_max}, and that to be"
+                f" at most {REQUESTS_MAX}"
             )
         if min(self.orders_poll_s, self.idle_poll_s, self.account_poll_s) < 1:
             raise ModelError("perpex: polls less than 1 s apart, expected 1 s or more")

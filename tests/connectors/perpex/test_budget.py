@@ -39,6 +39,36 @@ def test_orders_are_told_no_when_only_the_reserve_is_left_and_cancels_still_go()
     assert (90, False, 0.0) == run_virtual(story())
 
 
+def test_orders_leave_a_share_to_reads_however_often_they_are_asked_for() -> None:
+    async def story() -> tuple[int, list[float]]:
+        item = RequestBudget(MOST, RESERVE, virtual_clock(), read_share=40)
+        sent = 0
+        stamps = []
+        for second in range(61):
+            sent += sum(item.try_orders(1, 0) for _ in range(10))
+            if second % 2 == 0:
+                await item.take_read()
+                stamps.append(now_s())
+            await asyncio.sleep(1)
+        return sent, stamps
+
+    sent, stamps = run_virtual(story())
+    assert 50 == sent
+    assert [float(second) for second in range(0, 61, 2)] == stamps, "no read had to wait"
+
+
+def test_reading_goes_on_where_no_cancel_all_fits_any_more() -> None:
+    async def story() -> float:
+        item = budget()
+        item.open_orders = 80
+        item.throttle("0")
+        await item.take_read()
+        assert not item.try_orders(1, 0)
+        return now_s()
+
+    assert 0.0 == run_virtual(story())
+
+
 def test_a_read_waits_until_the_minute_has_passed() -> None:
     async def story() -> float:
         item = budget()

@@ -239,6 +239,32 @@ def test_positions_that_are_lost_and_found_ask_for_account_and_fills_to_be_read(
     assert (1, 3) == play(story, with_account=True)
 
 
+def test_a_token_that_the_server_calls_over_is_replaced_at_the_next_connection() -> None:
+    made = 0
+
+    async def source() -> Secret:
+        nonlocal made
+        made += 1
+        return Secret(f"token-{made}")
+
+    async def run() -> list[Any]:
+        rig = Rig()
+        tokens = Tokens(source, virtual_clock())
+        rig.feed.start([], {}, {"main": tokens})
+        await rig.feed.wait_ready(5)
+        await asyncio.sleep(6)
+        over = {"op": "error", "id": None, "code": "UNAUTHORIZED", "message": "expired"}
+        put(rig.socket, over)
+        rig.socket.lose()
+        await asyncio.sleep(5)
+        await rig.feed.aclose()
+        return [headers for _, headers in rig.server.dialer.dials]
+
+    assert ["Bearer token-1", "Bearer token-2"] == [
+        headers["Authorization"] for headers in run_virtual(run())
+    ]
+
+
 # -- books -----------------------------------------------------------------------------------------
 
 

@@ -134,6 +134,19 @@ def test_load_probes_without_a_token_and_gives_instruments_of_both_sources() -> 
     assert [False, True] == with_token
 
 
+def test_what_was_found_out_and_assumed_is_there_for_the_record() -> None:
+    async def story(rig: Rig) -> tuple[str, ...]:
+        assert () == rig.link.findings
+        rows = [market(mark_price="150"), market("SOL"), market("ODD", size_step="0.3")]
+        rig.http.on["GET /api/v1/markets"] = [reply(rows)]
+        await rig.link.load()
+        return rig.link.findings
+
+    text = "\n".join(play(story))
+    for said in ("base path /api/v1", "px:SOL", "px:BTC: no new risk: mark 150", "ODD left out"):
+        assert said in text
+
+
 def test_open_leaves_nothing_blocked_and_tells_mark_and_funding() -> None:
     async def story(rig: Rig) -> tuple[set[str], Any]:
         await rig.open()
