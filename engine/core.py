@@ -214,9 +214,9 @@ class Engine:
         market.top = self._routes[BookTop][instrument.id]
         market.trade = self._routes[Trade][instrument.id]
         market.context = self._routes[AssetContext][instrument.id]
-        book = BookRoute(self, market.book, self._routes[BookTop][instrument.id])
-        self._routes[BookSnapshot][instrument.id] = book
-        self._routes[BookDelta][instrument.id] = book
+        book, top = market.book, self._routes[BookTop][instrument.id]
+        self._routes[BookSnapshot][instrument.id] = BookRoute(book.snapshot, top)
+        self._routes[BookDelta][instrument.id] = BookRoute(book.delta, top)
 
     def _bar_route(self, instrument: str, interval_ns: int) -> BarRoute:
         routes = self._bars.setdefault(instrument, {})

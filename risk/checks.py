@@ -23,8 +23,9 @@ Failure = tuple[str, str] | None
 class Proposal:
     """One order on the grid, with what it is judged against.
 
-    `replaced` is the order that a modify would move: what that already counts is not counted twice.
-    `extra_lots` is what the proposal adds to what already counts.
+    One is kept for each account and instrument; `ask` puts the next order into it. `replaced` is
+    the order that a modify would move: what that already counts is not counted twice. `extra_lots`
+    is what the order adds to what already counts.
     """
 
     __slots__ = (
@@ -44,11 +45,15 @@ class Proposal:
         "sz_lots",
     )
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what a check may need
+    def __init__(self, market: Market, account: Account, limits: Limits) -> None:
+        self.market = market
+        self.account = account
+        self.limits = limits
+        self.position: Position = account.position(market.instrument.id)
+        self.exposure: Exposure = account.exposure(market.instrument.id)
+
+    def ask(
         self,
-        market: Market,
-        account: Account,
-        limits: Limits,
         side: int,
         px_ticks: int,
         sz_lots: int,
@@ -56,9 +61,8 @@ class Proposal:
         now_ns: int,
         halted: str,
     ) -> None:
-        self.market = market
-        self.account = account
-        self.limits = limits
+        """Let this be the order that is judged."""
+        market = self.market
         self.side = side
         self.px_ticks = px_ticks
         self.sz_lots = sz_lots
@@ -68,9 +72,6 @@ class Proposal:
             self.extra_lots = max(0, sz_lots - replaced.counted_lots)
         self.now_ns = now_ns
         self.halted = halted
-        instrument = market.instrument.id
-        self.position: Position = account.position(instrument)
-        self.exposure: Exposure = account.exposure(instrument)
         self.mark_ticks2 = market.mark_ticks2()
         self.notional_e8 = px_ticks * sz_lots * market.money_per_unit
 
@@ -102,7 +103,9 @@ class Proposal:
             reserved = self.replaced.counted_lots * self.replaced.counted_px_ticks
             return max(0, self.notional_e8 - reserved * self.market.money_per_unit)
         resting = self.exposure.buy_lots if self.side > 0 else self.exposure.sell_lots
-        closing = max(0, -self.side * self.position.lots - resting)
+        closing = -self.side * self.position.lots - resting
+        if closing <= 0:
+            return self.notional_e8
         return self.px_ticks * max(0, self.sz_lots - closing) * self.market.money_per_unit
 
 
@@ -124,9 +127,9 @@ def stream_ready(p: Proposal) -> Failure:
 def stale_data(p: Proposal) -> Failure:
     """Nothing new priced from data older than the limit."""
     most_ns = p.limits.data_age_ns_max
-    age_ns = p.now_ns - p.market.heard_ns()
-    if not most_ns or age_ns <= most_ns:
+    if not most_ns or p.market.has_heard_since(p.now_ns - most_ns):
         return None
+    age_ns = p.now_ns - p.market.heard_ns()
     return f"{most_ns // NS_PER_MS} ms", f"{age_ns // NS_PER_MS} ms"
 
 
@@ -210,7 +213,9 @@ def free_margin(p: Proposal) -> Failure:
     return None if needed_e8 <= free_e8 else (_money(free_e8), _money(needed_e8))
 
 
-ADD_CHECKS: Final[tuple[tuple[str, Callable[[Proposal], Failure]], ...]] = (
+Check = tuple[str, Callable[[Proposal], Failure]]
+
+ADD_CHECKS: Final[tuple[Check, ...]] = (
     ("halted", halted),
     ("stream_ready", stream_ready),
     ("no_price", no_price),
@@ -225,3 +230,15 @@ ADD_CHECKS: Final[tuple[tuple[str, Callable[[Proposal], Failure]], ...]] = (
     ("leverage", leverage),
     ("free_margin", free_margin),
 )
+
+
+def checks_under(limits: Limits) -> tuple[Check, ...]:
+    """The checks of an order that adds risk, without those whose limit the operator leaves open."""
+    is_set = {
+        "stale_data": limits.data_age_ns_max,
+        "price_distance": limits.price_distance_max,
+        "order_notional": limits.order_notional_max_e8,
+        "position_notional": limits.position_notional_max_e8,
+        "open_orders": limits.open_orders_max,
+    }
+    return tuple([(name, check) for name, check in ADD_CHECKS if is_set.get(name, True)])
