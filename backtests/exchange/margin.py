@@ -48,6 +48,10 @@ def free_e8(account: Account) -> int:
 def has_margin_for(position: Position, side: int, lots: int, notional_e8: int) -> bool:
     """Whether the account can carry one more order; one that adds no margin always passes."""
     is_closing = position.lots * side < 0
+    if is_closing:
+        resting_lots = position.resting_buy_lots if side > 0 else position.resting_sell_lots
+        if resting_lots + lots <= abs(position.lots):
+            return True
     before_e8 = initial_e8(position) if is_closing else 0
     position.reserve(side, lots, notional_e8)
     try:

@@ -188,19 +188,22 @@ class Matcher:
             if shown is not None and (ahead is None or shown < ahead):
                 desk.advance(order, shown)
 
-    def on_cross(self, desk: Desk) -> None:
-        """Fill orders that the opposite best reaches, up to what is displayed there in this row."""
-        market = desk.market
-        keys = desk.bids.keys
-        if keys:
-            best_ticks = market.best_ticks(-1)
-            if keys[0] <= -best_ticks < 0:
-                self._cross(desk, 1, desk.bids, best_ticks)
-        keys = desk.asks.keys
-        if keys:
-            best_ticks = market.best_ticks(1)
-            if keys[0] <= best_ticks:
-                self._cross(desk, -1, desk.asks, best_ticks)
+    def on_cross(self, desk: Desk, ts_ns: int) -> bool:
+        """Fill orders that the opposite best reaches, up to what is displayed there in this row.
+
+        False when it reaches none.
+        """
+        bid_ticks, ask_ticks = desk.market.bests()
+        bids, asks = desk.bids.keys, desk.asks.keys
+        is_bid_reached = bool(bids) and bids[0] <= -ask_ticks < 0
+        if not is_bid_reached and not (asks and asks[0] <= bid_ticks):
+            return False
+        self._outbox.at(ts_ns)
+        if is_bid_reached:
+            self._cross(desk, 1, desk.bids, ask_ticks)
+        if asks and asks[0] <= bid_ticks:
+            self._cross(desk, -1, desk.asks, bid_ticks)
+        return True
 
     def _cross(self, desk: Desk, side: int, own: OwnSide, best_ticks: int) -> None:
         """Fill own orders of one side, which the other side's best has reached."""
