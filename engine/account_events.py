@@ -42,6 +42,7 @@ from engine.submission import Planner
 Applied = tuple[str, bool]
 NOBODY: Applied = ("", False)
 REASONS_MAX: Final = 1_000
+_ACCEPT, _WAIT = Signal.ACCEPT, Signal.WAIT
 ACCOUNT_EVENTS: Final = (
     AccountOpened,
     BudgetRead,
@@ -157,8 +158,8 @@ class AccountBook:
         if order is None:
             return self._stray("OrderAccepted")
         order.oid = event.oid or order.oid
-        waits = order.trigger is not None
-        self._orders.signal(order, Signal.WAIT if waits else Signal.ACCEPT, event.ts_local_ns)
+        signal = _ACCEPT if order.trigger is None else _WAIT
+        self._orders.signal(order, signal, event.ts_local_ns)
         return order.strategy, False
 
     def _rejected(self, event: OrderRejected, account: Account) -> Applied:

@@ -137,7 +137,13 @@ class Engine:
                 effects: Effects = route.run((event,))
                 return effects
             return self._count_unknown(event)
-        return self._control_step(event)
+        if type(event) is Bar:
+            return self._bar_step(event)
+        desk = self._desk
+        desk.last = event
+        self.active = desk
+        handler = self._control.get(type(event))
+        return self._count_unknown(event) if handler is None else handler(event)
 
     def route(self, kind: type, instrument: str, interval_ns: int = 0) -> Route | BookRoute:
         """The route of one event type of one instrument, for drivers that hand over iterators."""
@@ -288,15 +294,9 @@ class Engine:
 
     # -- control events ----------------------------------------------------------------------------
 
-    def _control_step(self, event: Event) -> Effects:
-        if type(event) is Bar:
-            route = self._bars.get(event.instrument, _NO_ROUTES).get(event.interval_ns)
-            return self._count_unknown(event) if route is None else route.run((event,))
-        desk = self._desk
-        desk.last = event
-        self.active = desk
-        handler = self._control.get(type(event))
-        return self._count_unknown(event) if handler is None else handler(event)
+    def _bar_step(self, bar: Bar) -> Effects:
+        route = self._bars.get(bar.instrument, _NO_ROUTES).get(bar.interval_ns)
+        return self._count_unknown(bar) if route is None else route.run((bar,))
 
     def _count_unknown(self, event: Event) -> Effects:
         """A kind or an instrument that this engine was not built for: counted, never guessed at."""

@@ -219,9 +219,10 @@ class Gate:
         """Classify, check, and on approval let the order count."""
         cloid = place.cloid
         side, sz_lots, px_ticks = place.side, place.sz_lots, place.px_ticks
-        bad = off_grid(place)
-        if bad:
-            return self._refuse(cloid, asking, f"zero_{bad}", f"a {bad} on the grid", "0")
+        if sz_lots <= 0 or px_ticks <= 0 or place.trigger is not None:
+            bad = off_grid(place)
+            if bad:
+                return self._refuse(cloid, asking, f"zero_{bad}", f"a {bad} on the grid", "0")
         if self._orders.get(cloid) is not None:
             return self._refuse(cloid, asking, "cloid", "never used before", cloid)
         market, exposure = asking.market, asking.proposal.exposure
@@ -268,7 +269,8 @@ class Gate:
         asking: Asking,
     ) -> Refused | None:
         proposal = asking.proposal
-        proposal.ask(side, px_ticks, sz_lots, replaced, asking.now_ns, self._halt_reason())
+        halted = self._halt_reason() if self.halted or self.is_stopping else ""
+        proposal.ask(side, px_ticks, sz_lots, replaced, asking.now_ns, halted)
         for name, check in self._checks:
             failure = check(proposal)
             if failure is not None:

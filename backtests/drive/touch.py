@@ -16,7 +16,7 @@ from backtests.drive.blocks import NEVER_HIGH, PART_ROWS, Block, Searched, Sourc
 from backtests.exchange import Watch
 from backtests.tape import StreamKind
 
-REACH_PARTS: Final = 2
+REACH_PARTS: Final = 3
 _WITH_LEVELS: Final = (StreamKind.QUOTE, StreamKind.BOOK)
 
 
