@@ -43,10 +43,12 @@ class Searched:
     def __init__(self, stream: Stream, start: int, stop: int) -> None:
         low, high, mark_low, mark_high = _prices(stream, start, stop)
         at = np.arange(0, stop - start, PART_ROWS)
-        self.low: list[int] = low.tolist()
-        self.high: list[int] = high.tolist()
-        self.mark_low: list[int] = mark_low.tolist()
-        self.mark_high: list[int] = mark_high.tolist()
+        # Of most streams two of the four columns are one.
+        lists = {id(column): column.tolist() for column in (low, high, mark_low, mark_high)}
+        self.low: list[int] = lists[id(low)]
+        self.high: list[int] = lists[id(high)]
+        self.mark_low: list[int] = lists[id(mark_low)]
+        self.mark_high: list[int] = lists[id(mark_high)]
         self.low_parts: list[int] = np.minimum.reduceat(low, at).tolist()
         self.high_parts: list[int] = np.maximum.reduceat(high, at).tolist()
         self.mark_low_parts: list[int] = np.minimum.reduceat(mark_low, at).tolist()

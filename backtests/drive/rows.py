@@ -40,8 +40,11 @@ Times = tuple[list[int], list[int]]
 def times_of(stream: Stream, a: int, b: int, feed_ns: int) -> Times:
     """The venue and local stamps of rows a..b, the feed's delay added to the latter."""
     local = stream.window("ts_local_ns", a, b)
-    local_ns: list[int] = (local + feed_ns if feed_ns else local).tolist()
-    return stream.window("ts_venue_ns", a, b).tolist(), local_ns
+    venue = stream.window("ts_venue_ns", a, b)
+    venue_ns: list[int] = venue.tolist()
+    if feed_ns:
+        return venue_ns, (local + feed_ns).tolist()
+    return venue_ns, venue_ns if np.array_equal(local, venue) else local.tolist()
 
 
 def _floats(stream: Stream, name: str, a: int, b: int, scale: int) -> list[float]:
