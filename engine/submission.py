@@ -79,6 +79,7 @@ class _Group(msgspec.Struct):
 
 _rank: Final = attrgetter("rank")
 _command: Final = attrgetter("command")
+_risk_class: Final = attrgetter("risk_class")
 
 
 def _grouped(approved: Sequence[Approved]) -> list[_Group]:
@@ -173,14 +174,13 @@ class Planner:
         items, adds = group.items, group.adds
         count = len(items)
         if 0 < adds < count:
-            urgent = [item for item in items if item.risk_class is not _ADD]
-            others = [item for item in items if item.risk_class is _ADD]
-            items = urgent + others
+            items = sorted(items, key=_risk_class)
         if count <= BATCH_MAX:
             # What is there for the least urgent is there for everybody.
-            left = self.address(group.account).left(is_cancel=False, is_urgent=False)
+            address = self.address(group.account)
+            left = address.left(is_cancel=False, is_urgent=False)
             if left >= count and self.ip.left(now_ns, is_urgent=False) >= 1:
-                self._send(group, items, now_ns, effects)
+                effects.append(self._sent(group, items, address, now_ns))
                 return
         urgent_count = count - adds
         self._in_batches(group, items[:urgent_count], True, now_ns, effects)  # noqa: FBT003
@@ -190,7 +190,8 @@ class Planner:
         """A bracket as one batch: an entry must not leave without its protection, nor it alone."""
         is_urgent = group.items[0].risk_class is not RiskClass.ADD
         ip_left = self.ip.left(now_ns, is_urgent=is_urgent)
-        left = self.address(group.account).left(is_cancel=False, is_urgent=is_urgent)
+        address = self.address(group.account)
+        left = address.left(is_cancel=False, is_urgent=is_urgent)
         count = len(group.items)
         if ip_left < 1:
             self._refuse(group.items, "ip_budget", "1 weight left", str(ip_left), effects)
@@ -198,7 +199,7 @@ class Planner:
             limit = f"{count} actions left"
             self._refuse(group.items, "address_budget", limit, str(left), effects)
         else:
-            self._send(group, group.items, now_ns, effects)
+            effects.append(self._sent(group, group.items, address, now_ns))
 
     def _in_batches(
         self,
@@ -223,17 +224,19 @@ class Planner:
                 self._refuse(batch[kept:], "address_budget", limit, str(kept), effects)
                 batch = batch[:kept]
             if batch:
-                self._send(group, batch, now_ns, effects)
+                effects.append(self._sent(group, batch, address, now_ns))
 
-    def _send(
-        self, group: _Group, items: Sequence[Approved], now_ns: int, effects: list[Effect]
-    ) -> None:
-        commands: tuple[Command, ...] = tuple(map(_command, items))
+    def _sent(
+        self, group: _Group, items: Sequence[Approved], address: AddressBudget, now_ns: int
+    ) -> Submit:
+        """The effect that sends these, paid for out of both budgets."""
+        count = len(items)
         self.ip.spend(now_ns, 1)
-        self.address(group.account).spend(len(items))
+        address.spend(count)
         self.batches += 1
         self.weight += 1
-        effects.append(Submit(Batch(group.account, group.kind, commands, 1, len(items))))
+        commands: tuple[Command, ...] = tuple(map(_command, items))
+        return Submit(Batch(group.account, group.kind, commands, 1, count))
 
     def _refuse(
         self,

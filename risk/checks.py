@@ -33,6 +33,7 @@ class Proposal:
         "exposure",
         "extra_lots",
         "halted",
+        "leverage",
         "limits",
         "mark_ticks2",
         "market",
@@ -72,6 +73,7 @@ class Proposal:
             self.extra_lots = max(0, sz_lots - replaced.counted_lots)
         self.now_ns = now_ns
         self.halted = halted
+        self.leverage = self.account.leverage_of(market.instrument.id)
         self.mark_ticks2 = market.mark_ticks2()
         self.notional_e8 = px_ticks * sz_lots * market.money_per_unit
 
@@ -195,7 +197,7 @@ def open_orders(p: Proposal) -> Failure:
 
 def leverage(p: Proposal) -> Failure:
     """The leverage in force, against the operator's limit and the worst-case position's tier."""
-    used = p.account.leverage_of(p.market.instrument.id)
+    used = p.leverage
     if p.limits.leverage_max and used > p.limits.leverage_max:
         return str(p.limits.leverage_max), str(used)
     tiers = p.market.instrument.margin_tiers
@@ -208,7 +210,7 @@ def leverage(p: Proposal) -> Failure:
 
 def free_margin(p: Proposal) -> Failure:
     """Initial margin of what the order adds, against the equity nothing else needs."""
-    needed_e8 = initial_margin_e8(p.added_e8(), p.account.leverage_of(p.market.instrument.id))
+    needed_e8 = initial_margin_e8(p.added_e8(), p.leverage)
     free_e8 = p.account.free_margin_e8()
     return None if needed_e8 <= free_e8 else (_money(free_e8), _money(needed_e8))
 
@@ -232,13 +234,47 @@ ADD_CHECKS: Final[tuple[Check, ...]] = (
 )
 
 
-def checks_under(limits: Limits) -> tuple[Check, ...]:
-    """The checks of an order that adds risk, without those whose limit the operator leaves open."""
-    is_set = {
-        "stale_data": limits.data_age_ns_max,
-        "price_distance": limits.price_distance_max,
-        "order_notional": limits.order_notional_max_e8,
-        "position_notional": limits.position_notional_max_e8,
-        "open_orders": limits.open_orders_max,
-    }
-    return tuple([(name, check) for name, check in ADD_CHECKS if is_set.get(name, True)])
+_OF_THE_HOUR: Final = frozenset(
+    ("halted", "stream_ready", "no_price", "delisted", "open_interest_cap")
+)
+
+
+class AddChecks:
+    """The checks of an order that adds risk, without those that cannot fail under the limits."""
+
+    __slots__ = ("_all", "_measuring")
+
+    def __init__(self, limits: Limits) -> None:
+        is_set = {
+            "stale_data": limits.data_age_ns_max,
+            "price_distance": limits.price_distance_max,
+            "order_notional": limits.order_notional_max_e8,
+            "position_notional": limits.position_notional_max_e8,
+            "open_orders": limits.open_orders_max,
+        }
+        self._all = tuple([(name, check) for name, check in ADD_CHECKS if is_set.get(name, True)])
+        self._measuring = tuple([item for item in self._all if item[0] not in _OF_THE_HOUR])
+
+    def first_failure(self, p: Proposal) -> tuple[str, str, str] | None:
+        """(check, limit, measured) of the first that refuses, or None."""
+        for name, check in self._measuring if is_open(p) else self._all:
+            failure = check(p)
+            if failure is not None:
+                return name, *failure
+        return None
+
+
+def is_open(p: Proposal) -> bool:
+    """Whether nothing bars every order alike: what the checks of the hour would find, in one look.
+
+    Where something does, they say what it is.
+    """
+    market = p.market
+    return not (
+        p.halted
+        or market.blocked
+        or p.account.blocked
+        or not p.mark_ticks2
+        or market.instrument.is_delisted
+        or market.is_capped
+    )

@@ -40,7 +40,7 @@ from engine.state.accounts import Account
 from engine.state.market import Market
 from engine.state.orders import Exposure, Order, Orders
 from risk.asking import Asking
-from risk.checks import checks_under
+from risk.checks import AddChecks
 from risk.limits import Limits
 from risk.shaping import (
     NUMBERED,
@@ -91,7 +91,7 @@ class Gate:
     @limits.setter
     def limits(self, limits: Limits) -> None:
         self._limits = limits
-        self._checks = checks_under(limits)
+        self._checks = AddChecks(limits)
         self._askings: dict[tuple[str, str], Asking] = {}
 
     def judge(
@@ -271,11 +271,8 @@ class Gate:
         proposal = asking.proposal
         halted = self._halt_reason() if self.halted or self.is_stopping else ""
         proposal.ask(side, px_ticks, sz_lots, replaced, asking.now_ns, halted)
-        for name, check in self._checks:
-            failure = check(proposal)
-            if failure is not None:
-                return self._refuse(cloid, asking, name, *failure)
-        return None
+        failure = self._checks.first_failure(proposal)
+        return None if failure is None else self._refuse(cloid, asking, *failure)
 
     # -- cancels and modifies ----------------------------------------------------------------------
 
