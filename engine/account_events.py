@@ -14,7 +14,6 @@ from typing import Any, Final, NamedTuple
 from engine.agreement import Agreement
 from engine.carried import carry_order, carry_position
 from engine.model.events import (
-    AccountEvent,
     AccountOpened,
     BudgetRead,
     CancelRejected,
@@ -40,27 +39,10 @@ from engine.state.orders import Order, Orders
 from engine.submission import Planner
 
 Applied = tuple[str, bool]
+Rule = Callable[[Any, Account], Applied]
 NOBODY: Applied = ("", False)
 REASONS_MAX: Final = 1_000
 _ACCEPT, _WAIT = Signal.ACCEPT, Signal.WAIT
-ACCOUNT_EVENTS: Final = (
-    AccountOpened,
-    BudgetRead,
-    CancelRejected,
-    FundingPaid,
-    LeverageSet,
-    ModifyRejected,
-    OrderAccepted,
-    OrderCanceled,
-    OrderCarried,
-    OrderFilled,
-    OrderRejected,
-    OrderReplaced,
-    OrderTriggered,
-    OrderUnclear,
-    PositionCarried,
-    Transfer,
-)
 
 
 class Booking(NamedTuple):
@@ -96,7 +78,8 @@ class AccountBook:
         self.bookings: list[Booking] = []
         self.rejects: dict[tuple[str, str], int] = {}
         self.strays: dict[str, int] = {}
-        self._rules: dict[type, Callable[[Any, Account], Applied]] = {
+        # Each says whom the event concerns and whether it is a fill.
+        self.rules: dict[type, Rule] = {
             OrderFilled: self._filled,
             OrderAccepted: self._accepted,
             OrderRejected: self._rejected,
@@ -114,11 +97,6 @@ class AccountBook:
             OrderCarried: self._order_carried,
             BudgetRead: self._budget,
         }
-
-    def apply(self, event: AccountEvent) -> Applied:
-        """Apply one event: (the strategy it concerns or "", whether it is a fill)."""
-        rule = self._rules.get(type(event))
-        return NOBODY if rule is None else rule(event, self._accounts[event.account])
 
     def take_bookings(self) -> list[Booking]:
         """The fills booked since the last call, for the driver's record."""

@@ -8,9 +8,10 @@ event's own `ts_local_ns`. Same input, same output.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
-from engine.account_events import ACCOUNT_EVENTS, AccountBook
+from engine.account_events import AccountBook, Rule
 from engine.agreement import Agreement
 from engine.cloids import Cloids
 from engine.conditions import Conditions
@@ -122,7 +123,10 @@ class Engine:
             InstrumentUpdated: self._conditions.instrument,
             WeightSpent: self._on_weight,
             BlockTime: lambda _: NOTHING,
-            **dict.fromkeys(ACCOUNT_EVENTS, self._on_account),
+            **{
+                kind: partial(self._on_account, rule)
+                for kind, rule in self.account_book.rules.items()
+            },
             AccountRead: self._on_read,
         }
 
@@ -312,8 +316,9 @@ class Engine:
         self.refusals[key] = self.refusals.get(key, 0) + 1
         return Record(refusal)
 
-    def _on_account(self, event: AccountEvent) -> Effects:
-        if event.account not in self.accounts:
+    def _on_account(self, rule: Rule, event: AccountEvent) -> Effects:
+        account = self.accounts.get(event.account)
+        if account is None:
             return self._count_unknown(event)
         where = getattr(event, "instrument", "")
         if where and where not in self.markets:
@@ -321,7 +326,7 @@ class Engine:
             self._count_unknown(event)
             if type(event) is not FundingPaid:
                 return NOTHING
-        owner, is_fill = self.account_book.apply(event)
+        owner, is_fill = rule(event, account)
         if type(event) is AccountOpened:
             return self.start_warm()
         asks: Effects = NOTHING

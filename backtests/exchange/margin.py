@@ -36,8 +36,14 @@ def free_e8(account: Account) -> int:
     """Equity that no position and no order needs; may be negative."""
     free = account.cash_e8
     for position in account.positions.values():
-        if position.lots:
-            free += position.unrealised_e8() - initial_e8(position)
+        lots = position.lots
+        if lots:
+            market = position.market
+            ticks2 = market.mark_ticks2()
+            if ticks2:
+                free += market.value_e8(lots, ticks2) - position.cost_e8
+            needed_e8 = _resting_e8(position) + market.value_e8(abs(lots), ticks2)
+            free -= ceil_div(needed_e8, position.leverage)
         else:
             resting_e8 = position.resting_buy_e8 + position.resting_sell_e8
             if resting_e8:
