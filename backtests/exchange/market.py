@@ -109,8 +109,12 @@ class Market:
         if self.bids is None or self.asks is None:
             self.bids, self.asks = {}, {}
             self._best_bid = self._best_ask = 0
+        # Counting along costs half of what a zip of so few levels does.
         bids, best = self.bids, self._bid_px
-        for px, sz in zip(event.bid_px, event.bid_sz):  # noqa: B905
+        sizes, at = event.bid_sz, 0
+        for px in event.bid_px:
+            sz = sizes[at]
+            at += 1  # noqa: SIM113
             if sz:
                 bids[px] = sz
                 if px > best:  # noqa: PLR1730 - a call of max costs more
@@ -118,12 +122,15 @@ class Market:
             else:
                 bids.pop(px, None)
         if best and best not in bids:
-            best = max(bids, default=0.0)
+            best = max(bids) if bids else 0.0
         if best != self._bid_px:
             self._bid_px = best
             self._best_bid = round(best * self.px_scale)
         asks, best = self.asks, self._ask_px
-        for px, sz in zip(event.ask_px, event.ask_sz):  # noqa: B905
+        sizes, at = event.ask_sz, 0
+        for px in event.ask_px:
+            sz = sizes[at]
+            at += 1  # noqa: SIM113
             if sz:
                 asks[px] = sz
                 if px < best or not best:
@@ -131,7 +138,7 @@ class Market:
             else:
                 asks.pop(px, None)
         if best and best not in asks:
-            best = min(asks, default=0.0)
+            best = min(asks) if asks else 0.0
         if best != self._ask_px:
             self._ask_px = best
             self._best_ask = round(best * self.px_scale)
