@@ -13,18 +13,14 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from engine.model.commands import Place
-from engine.model.orders import IS_ANOMALY, NEXT, OrderState, Signal
+from engine.model.orders import IS_ANOMALY, STEPS, OrderState, Signal
 from engine.model.units import Side, Tif
 
 FINAL_FROM: Final = OrderState.FILLED
 FINALS_REMEMBERED_MAX: Final = 100_000
 _CANCELING, _MODIFYING = OrderState.CANCELING, OrderState.MODIFYING
 _SENT, _UNKNOWN = OrderState.SENT, OrderState.UNKNOWN
-_CANCELED, _CANCEL_SENT, _MODIFY_REJECT = (
-    Signal.CANCELED,
-    Signal.CANCEL_SENT,
-    Signal.MODIFY_REJECT,
-)
+_CANCELED, _CANCEL_SENT = Signal.CANCELED, Signal.CANCEL_SENT
 
 
 class Exposure:
@@ -262,30 +258,39 @@ class Orders:
         Pairs that should not happen are counted in `anomalies`.
         """
         before = order.state
-        after = NEXT[before][signal]
-        if IS_ANOMALY[before][signal]:
-            self._count_anomaly(before.name, signal.name)
+        after, is_end, is_odd = STEPS[before][signal]
         order.state = after
         if reason:
             order.reason = reason
-        if after >= FINAL_FROM:
-            if before < FINAL_FROM:
-                self._end(order, ts_ns)
+        if is_odd and self._is_over(order, before, signal):
             return
-        if before >= FINAL_FROM:
-            self._revive(order)
-        if after is _UNKNOWN and before is not _UNKNOWN:
-            self.unsettled.append(order)
-        if signal is _MODIFY_REJECT or (before is _UNKNOWN and after is not _UNKNOWN):
-            # A refused modify never was; one of unknown outcome was settled by asking.
-            order.forget_pending()
-        if (
+        if is_end:
+            self._end(order, ts_ns)
+        elif (
             order.counted_lots != order.sz_lots - order.filled_lots
             or order.counted_px_ticks != order.px_ticks
             or order.pending_sz_lots
             or order.is_replaced
         ):
             order.recount()
+
+    def _is_over(self, order: Order, before: OrderState, signal: Signal) -> bool:
+        """The rarer steps: what is odd about one; True when the order had ended and still has."""
+        after = order.state
+        if IS_ANOMALY[before][signal]:
+            self._count_anomaly(before.name, signal.name)
+        if before >= FINAL_FROM:
+            if after >= FINAL_FROM:
+                return True
+            self._revive(order)
+        if after is _UNKNOWN and before is not _UNKNOWN:
+            self.unsettled.append(order)
+        if after < FINAL_FROM and (
+            signal is Signal.MODIFY_REJECT or (before is _UNKNOWN and after is not _UNKNOWN)
+        ):
+            # A refused modify never was; one of unknown outcome was settled by asking.
+            order.forget_pending()
+        return False
 
     def fill(self, order: Order, sz_lots: int, generation: int, ts_ns: int) -> None:
         """Count a fill; one of an earlier generation takes nothing from what rests now."""
