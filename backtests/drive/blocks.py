@@ -58,12 +58,13 @@ class Searched:
 class Block:
     """Rows `start`.. of a stream: their events and stamps, and what is searched when it is."""
 
-    __slots__ = ("_searched", "_stream", "count", "events", "local_ns", "start", "venue_ns")
+    __slots__ = ("_searched", "_stream", "count", "events", "local_ns", "start", "stop", "venue_ns")
 
     def __init__(self, stream: Stream, start: int, feed_ns: int) -> None:
         stop = min(stream.n, start + BLOCK_ROWS)
         times = times_of(stream, start, stop, feed_ns)
         self.start = start
+        self.stop = stop
         self.count = stop - start
         self.venue_ns, self.local_ns = times
         self.events: list[Any] = list(FOLDED[stream.kind](stream, start, stop, times))
@@ -125,7 +126,7 @@ class Source:
     def block(self, row: int) -> Block:
         """The block that holds a row."""
         newest = self._newest
-        if newest is not None and newest.start <= row < newest.start + newest.count:
+        if newest is not None and newest.start <= row < newest.stop:
             return newest
         number = row // BLOCK_ROWS
         found = self._blocks.get(number)
@@ -152,10 +153,10 @@ class Source:
         row = self.seen + 1
         while row < self.n:
             block = self.block(row)
-            if block.venue_ns[-1] > ts_ns:
-                at = bisect_right(block.venue_ns, ts_ns, row - block.start)
-                return block.start + at - 1
-            row = block.start + len(block.events)
+            venue_ns, start = block.venue_ns, block.start
+            if venue_ns[-1] > ts_ns:
+                return start + bisect_right(venue_ns, ts_ns, row - start) - 1
+            row = block.stop
         return self.n - 1
 
     def is_book(self) -> bool:

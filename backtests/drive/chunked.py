@@ -152,6 +152,7 @@ class _Run:
         self._session = session
         self._feed = feed
         self._venue = venue
+        self._on_market = session.exchange.on_market
         self._done = (0, MARKET_AT_ENGINE)
         self._synced_ns = -1
         self._touches = [
@@ -244,17 +245,24 @@ class _Run:
             self._session.collect()
 
     def _carry_out(self, due: Due) -> None:
-        if due[1] == COMMAND and due[0] != self._synced_ns:
-            self._sync(due[0])
-            self._synced_ns = due[0]
-        self._session.carry_out(due)
+        if due[1] != COMMAND:
+            self._session.carry_out(due)
+            return
+        ts_ns = due[0]
+        if ts_ns != self._synced_ns:
+            self._sync(ts_ns)
+            self._synced_ns = ts_ns
+        self._session.command(ts_ns, due[3])
 
     def _sync(self, ts_ns: int) -> None:
         """Bring every stream at the exchange to its newest row at `ts_ns`."""
         for source in self._venue:
-            self._move(source, source.last_row(ts_ns))
+            row = source.last_row(ts_ns)
+            if row > source.seen:
+                source.seen = row
+                self._on_market(source.event(row))
 
     def _move(self, source: Source, row: int) -> None:
         if row > source.seen:
             source.seen = row
-            self._session.exchange.on_market(source.event(row))
+            self._on_market(source.event(row))

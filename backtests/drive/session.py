@@ -63,6 +63,7 @@ class Session:
         self.engine = engine
         self.step = step or engine.step
         self.exchange = exchange
+        self._reports = exchange.reports
         self.agenda: list[Due] = []
         self.notes: list[Notify] = []
         self.events = 0
@@ -91,7 +92,7 @@ class Session:
 
     def collect(self) -> None:
         """Put the exchange's new reports on their way; those of one arrival go together."""
-        reports = self.exchange.reports
+        reports = self._reports
         arrival_ns = self._report_ns
         together: list[AccountEvent] = []
         for event in reports:
@@ -139,7 +140,7 @@ class Session:
                 exchange.on_ask(ts_ns, what)
             else:
                 exchange.on_batch(ts_ns, what)  # type: ignore[arg-type]
-        if exchange.reports:
+        if self._reports:
             self.collect()
 
     def advance(self, ts_ns: int, rank: int) -> None:

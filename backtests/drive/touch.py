@@ -58,7 +58,7 @@ class Touch:
         if watch is None or row >= source.n:
             return -1, NEVER_HIGH
         block = self._block
-        if block is None or not block.start <= row < block.start + block.count:
+        if block is None or not block.start <= row < block.stop:
             block = self._block = source.block(row)
         return self._search(watch, block, row - block.start, limit_ns)
 
