@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from engine.agreement import Agreement
 from engine.carried import carry_order, carry_position
 from engine.model.events import (
+    AccountEvent,
     AccountOpened,
     BudgetRead,
     CancelRejected,
@@ -97,6 +98,11 @@ class AccountBook:
             OrderCarried: self._order_carried,
             BudgetRead: self._budget,
         }
+
+    def apply(self, event: AccountEvent) -> Applied:
+        """Apply one event: (the strategy it concerns or "", whether it is a fill)."""
+        rule = self.rules.get(type(event))
+        return NOBODY if rule is None else rule(event, self._accounts[event.account])
 
     def take_bookings(self) -> list[Booking]:
         """The fills booked since the last call, for the driver's record."""
