@@ -40,26 +40,10 @@ from engine.state.orders import Order, Orders
 from engine.submission import Planner
 
 Applied = tuple[str, bool]
+Rule = Callable[[Any, Account], Applied]
 NOBODY: Applied = ("", False)
 REASONS_MAX: Final = 1_000
-ACCOUNT_EVENTS: Final = (
-    AccountOpened,
-    BudgetRead,
-    CancelRejected,
-    FundingPaid,
-    LeverageSet,
-    ModifyRejected,
-    OrderAccepted,
-    OrderCanceled,
-    OrderCarried,
-    OrderFilled,
-    OrderRejected,
-    OrderReplaced,
-    OrderTriggered,
-    OrderUnclear,
-    PositionCarried,
-    Transfer,
-)
+_ACCEPT, _WAIT = Signal.ACCEPT, Signal.WAIT
 
 
 class Booking(NamedTuple):
@@ -95,7 +79,8 @@ class AccountBook:
         self.bookings: list[Booking] = []
         self.rejects: dict[tuple[str, str], int] = {}
         self.strays: dict[str, int] = {}
-        self._rules: dict[type, Callable[[Any, Account], Applied]] = {
+        # Each says whom the event concerns and whether it is a fill.
+        self.rules: dict[type, Rule] = {
             OrderFilled: self._filled,
             OrderAccepted: self._accepted,
             OrderRejected: self._rejected,
@@ -116,7 +101,7 @@ class AccountBook:
 
     def apply(self, event: AccountEvent) -> Applied:
         """Apply one event: (the strategy it concerns or "", whether it is a fill)."""
-        rule = self._rules.get(type(event))
+        rule = self.rules.get(type(event))
         return NOBODY if rule is None else rule(event, self._accounts[event.account])
 
     def take_bookings(self) -> list[Booking]:
@@ -157,8 +142,8 @@ class AccountBook:
         if order is None:
             return self._stray("OrderAccepted")
         order.oid = event.oid or order.oid
-        waits = order.trigger is not None
-        self._orders.signal(order, Signal.WAIT if waits else Signal.ACCEPT, event.ts_local_ns)
+        signal = _ACCEPT if order.trigger is None else _WAIT
+        self._orders.signal(order, signal, event.ts_local_ns)
         return order.strategy, False
 
     def _rejected(self, event: OrderRejected, account: Account) -> Applied:

@@ -69,7 +69,7 @@ class AddressBudget:
 
     def left(self, *, is_cancel: bool, is_urgent: bool) -> int:
         """The actions that may be sent now; cancels have a higher ceiling."""
-        cap = self.cap
+        cap = self._limits.address_actions_start + self.volume_e8 // MONEY_SCALE
         if is_cancel:
             return min(cap + CANCEL_EXTRA, 2 * cap) - self.used
         reserve = 0 if is_urgent else self._limits.address_actions_reserve

@@ -8,9 +8,10 @@ event's own `ts_local_ns`. Same input, same output.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
-from engine.account_events import ACCOUNT_EVENTS, AccountBook
+from engine.account_events import AccountBook, Rule
 from engine.agreement import Agreement
 from engine.cloids import Cloids
 from engine.conditions import Conditions
@@ -122,7 +123,10 @@ class Engine:
             InstrumentUpdated: self._conditions.instrument,
             WeightSpent: self._on_weight,
             BlockTime: lambda _: NOTHING,
-            **dict.fromkeys(ACCOUNT_EVENTS, self._on_account),
+            **{
+                kind: partial(self._on_account, rule)
+                for kind, rule in self.account_book.rules.items()
+            },
             AccountRead: self._on_read,
         }
 
@@ -137,7 +141,13 @@ class Engine:
                 effects: Effects = route.run((event,))
                 return effects
             return self._count_unknown(event)
-        return self._control_step(event)
+        if type(event) is Bar:
+            return self._bar_step(event)
+        desk = self._desk
+        desk.last = event
+        self.active = desk
+        handler = self._control.get(type(event))
+        return self._count_unknown(event) if handler is None else handler(event)
 
     def route(self, kind: type, instrument: str, interval_ns: int = 0) -> Route | BookRoute:
         """The route of one event type of one instrument, for drivers that hand over iterators."""
@@ -214,9 +224,9 @@ class Engine:
         market.top = self._routes[BookTop][instrument.id]
         market.trade = self._routes[Trade][instrument.id]
         market.context = self._routes[AssetContext][instrument.id]
-        book = BookRoute(self, market.book, self._routes[BookTop][instrument.id])
-        self._routes[BookSnapshot][instrument.id] = book
-        self._routes[BookDelta][instrument.id] = book
+        book, top = market.book, self._routes[BookTop][instrument.id]
+        self._routes[BookSnapshot][instrument.id] = BookRoute(book.snapshot, top)
+        self._routes[BookDelta][instrument.id] = BookRoute(book.delta, top)
 
     def _bar_route(self, instrument: str, interval_ns: int) -> BarRoute:
         routes = self._bars.setdefault(instrument, {})
@@ -288,15 +298,9 @@ class Engine:
 
     # -- control events ----------------------------------------------------------------------------
 
-    def _control_step(self, event: Event) -> Effects:
-        if type(event) is Bar:
-            route = self._bars.get(event.instrument, _NO_ROUTES).get(event.interval_ns)
-            return self._count_unknown(event) if route is None else route.run((event,))
-        desk = self._desk
-        desk.last = event
-        self.active = desk
-        handler = self._control.get(type(event))
-        return self._count_unknown(event) if handler is None else handler(event)
+    def _bar_step(self, bar: Bar) -> Effects:
+        route = self._bars.get(bar.instrument, _NO_ROUTES).get(bar.interval_ns)
+        return self._count_unknown(bar) if route is None else route.run((bar,))
 
     def _count_unknown(self, event: Event) -> Effects:
         """A kind or an instrument that this engine was not built for: counted, never guessed at."""
@@ -312,8 +316,9 @@ class Engine:
         self.refusals[key] = self.refusals.get(key, 0) + 1
         return Record(refusal)
 
-    def _on_account(self, event: AccountEvent) -> Effects:
-        if event.account not in self.accounts:
+    def _on_account(self, rule: Rule, event: AccountEvent) -> Effects:
+        account = self.accounts.get(event.account)
+        if account is None:
             return self._count_unknown(event)
         where = getattr(event, "instrument", "")
         if where and where not in self.markets:
@@ -321,7 +326,7 @@ class Engine:
             self._count_unknown(event)
             if type(event) is not FundingPaid:
                 return NOTHING
-        owner, is_fill = self.account_book.apply(event)
+        owner, is_fill = rule(event, account)
         if type(event) is AccountOpened:
             return self.start_warm()
         asks: Effects = NOTHING

@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from engine.model.effects import Effect
-from engine.model.events import Bar, BookDelta, BookSnapshot, MarketEvent, Trade
+from engine.model.events import Bar, BookDelta, BookSnapshot, BookTop, MarketEvent, Trade
 from engine.state.bars import BarBuilder
-from engine.state.books import Book
 from engine.state.market import Feed
 
 if TYPE_CHECKING:
@@ -87,26 +86,22 @@ class Route(Feed):
 
 
 class BookRoute(Feed):
-    """Applies book updates, and runs the route of the top of book that follows from each."""
+    """Applies book updates of one type, and lets the top of book after each go its own route."""
 
-    __slots__ = ("_book", "_engine", "_top")
+    __slots__ = ("_apply", "_top")
 
-    def __init__(self, engine: Engine, book: Book, top: Route) -> None:
+    def __init__(self, apply: Callable[[Any], BookTop], top: Route) -> None:
         super().__init__()
-        self._engine = engine
-        self._book = book
+        self._apply = apply
         self._top = top
 
     def run(self, events: Iterable[BookSnapshot | BookDelta]) -> Effects:
-        """Take in updates until one of them has effects, and return those."""
-        book, run = self._book, self._top.run
-        for event in events:
-            is_delta = type(event) is BookDelta
-            top = book.delta(event) if is_delta else book.snapshot(event)  # type: ignore[arg-type]
-            effects = run((top,))
-            if effects:
-                return effects
-        return NOTHING
+        """Take in updates until one of them has effects, and return those.
+
+        The top's route takes one top at a time, so no update is applied before the one ahead of it
+        has had its effects.
+        """
+        return self._top.run(map(self._apply, events))
 
 
 class TradeRoute(Route):

@@ -10,7 +10,10 @@ cancels and reduces may use the whole of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Final
+
+import msgspec
 
 from engine.budget import AddressBudget, BudgetLimits, IpBudget
 from engine.model.commands import (
@@ -32,7 +35,6 @@ from engine.state.orders import Order, Orders
 BATCH_MAX: Final = 39
 _ADD: Final = RiskClass.ADD
 _ALO: Final = Tif.ALO
-_WISHES: Final = (PlaceLimit, CancelQuote)
 
 
 def coalesce(intents: Sequence[AnyIntent]) -> Sequence[AnyIntent]:
@@ -41,15 +43,15 @@ def coalesce(intents: Sequence[AnyIntent]) -> Sequence[AnyIntent]:
         return intents
     newest: dict[tuple[str, str], AnyIntent] = {}
     for intent in intents:
-        if type(intent) in _WISHES and intent.quote:  # type: ignore[union-attr]
-            newest[intent.instrument, intent.quote] = intent  # type: ignore[union-attr]
+        if (type(intent) is PlaceLimit or type(intent) is CancelQuote) and intent.quote:
+            newest[intent.instrument, intent.quote] = intent
     if not newest:
         return intents
     return [
         intent
         for intent in intents
-        if not (type(intent) in _WISHES and intent.quote)  # type: ignore[union-attr]
-        or newest[intent.instrument, intent.quote] is intent  # type: ignore[union-attr]
+        if not ((type(intent) is PlaceLimit or type(intent) is CancelQuote) and intent.quote)
+        or newest[intent.instrument, intent.quote] is intent
     ]
 
 
@@ -62,21 +64,22 @@ def _kind(command: Command) -> str:
     return "modify" if type(command) is ModifyOrder else "leverage"
 
 
-def _rank(group: _Group) -> int:
-    return group.rank
+class _Group(msgspec.Struct):
+    """What may go out together: commands of one kind and account, or one bracket.
+
+    `rank` says how early it goes; `adds` counts those of its items that add risk.
+    """
+
+    kind: str
+    account: str
+    rank: int
+    items: list[Approved]
+    adds: int
 
 
-class _Group:
-    """What may go out together: commands of one kind and account, or one bracket."""
-
-    __slots__ = ("account", "is_cancel", "items", "kind", "rank")
-
-    def __init__(self, kind: str, first: Approved, rank: int) -> None:
-        self.kind = kind
-        self.account = first.account
-        self.items = [first]
-        self.rank = rank
-        self.is_cancel = kind == "cancel"
+_rank: Final = attrgetter("rank")
+_command: Final = attrgetter("command")
+_risk_class: Final = attrgetter("risk_class")
 
 
 def _grouped(approved: Sequence[Approved]) -> list[_Group]:
@@ -85,32 +88,34 @@ def _grouped(approved: Sequence[Approved]) -> list[_Group]:
     Within a kind reduces go first; a kind with a reduce in it goes before one without. A cancel of
     an order that this step places comes last, else it would reach the venue before the order.
     """
-    placed: set[str] = set()
     parents: set[str] = set()
     for item in approved:
         command = item.command
-        if type(command) is Place:
-            placed.add(command.cloid)
-            if command.parent:
-                parents.add(command.parent)
+        if type(command) is Place and command.parent:
+            parents.add(command.parent)
+    placed: set[str] = set()
     groups: dict[tuple[str, ...], _Group] = {}
     for item in approved:
         command = item.command
+        rank: int = item.risk_class
         if type(command) is Place and not parents:
+            placed.add(command.cloid)
             kind = "alo" if command.tif is _ALO and command.trigger is None else "order"
             key: tuple[str, ...] = (kind, item.account)
-            rank: int = item.risk_class
+        elif type(command) is CancelOrder and command.cloid not in placed:
+            kind, key = "cancel", ("cancel", item.account)
         else:
+            if type(command) is Place:
+                placed.add(command.cloid)
             kind, key, rank = _berth(item, placed, parents)
         group = groups.get(key)
         if group is None:
-            groups[key] = _Group(kind, item, rank)
+            groups[key] = _Group(kind, item.account, rank, [item], rank == _ADD)
         else:
             group.items.append(item)
+            group.adds += rank == _ADD
             if rank < group.rank:  # noqa: PLR1730 - a call of min costs more
                 group.rank = rank
-    if len(groups) == 1:
-        return list(groups.values())
     return sorted(groups.values(), key=_rank)
 
 
@@ -151,7 +156,7 @@ class Planner:
         """The effects that send what was approved, and a record of what the budget turned down."""
         effects: list[Effect] = []
         for group in _grouped(approved):
-            if group.rank > RiskClass.ADD:
+            if group.rank > _ADD:
                 # What the budget has just turned down is gone, and needs no cancel.
                 group.items = [item for item in group.items if self._is_known(item)]
             if group.kind == "bracket":
@@ -166,29 +171,27 @@ class Planner:
 
     def _send_all(self, group: _Group, now_ns: int, effects: list[Effect]) -> None:
         """Everything of one kind, in batches; the budget is kept for what is urgent."""
-        items = group.items
-        adds = 0
-        for item in items:
-            if item.risk_class is _ADD:
-                adds += 1
-        if not adds or adds == len(items):
-            self._in_batches(group, items, not adds, now_ns, effects)
-            return
-        urgent = [item for item in items if item.risk_class is not _ADD]
-        others = [item for item in items if item.risk_class is _ADD]
-        if len(items) <= BATCH_MAX:
-            left = self.address(group.account).left(is_cancel=False, is_urgent=False)
-            if left >= len(items) and self.ip.left(now_ns, is_urgent=False) >= 1:
-                self._send(group, urgent + others, now_ns, effects)
+        items, adds = group.items, group.adds
+        count = len(items)
+        if 0 < adds < count:
+            items = sorted(items, key=_risk_class)
+        if count <= BATCH_MAX:
+            # What is there for the least urgent is there for everybody.
+            address = self.address(group.account)
+            left = address.left(is_cancel=False, is_urgent=False)
+            if left >= count and self.ip.left(now_ns, is_urgent=False) >= 1:
+                effects.append(self._sent(group, items, address, now_ns))
                 return
-        self._in_batches(group, urgent, True, now_ns, effects)  # noqa: FBT003
-        self._in_batches(group, others, False, now_ns, effects)  # noqa: FBT003
+        urgent_count = count - adds
+        self._in_batches(group, items[:urgent_count], True, now_ns, effects)  # noqa: FBT003
+        self._in_batches(group, items[urgent_count:], False, now_ns, effects)  # noqa: FBT003
 
     def _send_whole(self, group: _Group, now_ns: int, effects: list[Effect]) -> None:
         """A bracket as one batch: an entry must not leave without its protection, nor it alone."""
         is_urgent = group.items[0].risk_class is not RiskClass.ADD
         ip_left = self.ip.left(now_ns, is_urgent=is_urgent)
-        left = self.address(group.account).left(is_cancel=False, is_urgent=is_urgent)
+        address = self.address(group.account)
+        left = address.left(is_cancel=False, is_urgent=is_urgent)
         count = len(group.items)
         if ip_left < 1:
             self._refuse(group.items, "ip_budget", "1 weight left", str(ip_left), effects)
@@ -196,7 +199,7 @@ class Planner:
             limit = f"{count} actions left"
             self._refuse(group.items, "address_budget", limit, str(left), effects)
         else:
-            self._send(group, group.items, now_ns, effects)
+            effects.append(self._sent(group, group.items, address, now_ns))
 
     def _in_batches(
         self,
@@ -214,24 +217,26 @@ class Planner:
             if ip_left < 1:
                 self._refuse(batch, "ip_budget", "1 weight left", str(ip_left), effects)
                 continue
-            left = address.left(is_cancel=group.is_cancel, is_urgent=is_urgent)
+            left = address.left(is_cancel=group.kind == "cancel", is_urgent=is_urgent)
             if len(batch) > left:
                 kept = max(0, left)
                 limit = "1 action left"
                 self._refuse(batch[kept:], "address_budget", limit, str(kept), effects)
                 batch = batch[:kept]
             if batch:
-                self._send(group, batch, now_ns, effects)
+                effects.append(self._sent(group, batch, address, now_ns))
 
-    def _send(
-        self, group: _Group, items: Sequence[Approved], now_ns: int, effects: list[Effect]
-    ) -> None:
-        commands: tuple[Command, ...] = tuple([item.command for item in items])
+    def _sent(
+        self, group: _Group, items: Sequence[Approved], address: AddressBudget, now_ns: int
+    ) -> Submit:
+        """The effect that sends these, paid for out of both budgets."""
+        count = len(items)
         self.ip.spend(now_ns, 1)
-        self.address(group.account).spend(len(items))
+        address.spend(count)
         self.batches += 1
         self.weight += 1
-        effects.append(Submit(Batch(group.account, group.kind, commands, 1, len(items))))
+        commands: tuple[Command, ...] = tuple(map(_command, items))
+        return Submit(Batch(group.account, group.kind, commands, 1, count))
 
     def _refuse(
         self,

@@ -23,8 +23,9 @@ Failure = tuple[str, str] | None
 class Proposal:
     """One order on the grid, with what it is judged against.
 
-    `replaced` is the order that a modify would move: what that already counts is not counted twice.
-    `extra_lots` is what the proposal adds to what already counts.
+    One is kept for each account and instrument; `ask` puts the next order into it. `replaced` is
+    the order that a modify would move: what that already counts is not counted twice. `extra_lots`
+    is what the order adds to what already counts.
     """
 
     __slots__ = (
@@ -32,6 +33,7 @@ class Proposal:
         "exposure",
         "extra_lots",
         "halted",
+        "leverage",
         "limits",
         "mark_ticks2",
         "market",
@@ -44,11 +46,15 @@ class Proposal:
         "sz_lots",
     )
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what a check may need
+    def __init__(self, market: Market, account: Account, limits: Limits) -> None:
+        self.market = market
+        self.account = account
+        self.limits = limits
+        self.position: Position = account.position(market.instrument.id)
+        self.exposure: Exposure = account.exposure(market.instrument.id)
+
+    def ask(
         self,
-        market: Market,
-        account: Account,
-        limits: Limits,
         side: int,
         px_ticks: int,
         sz_lots: int,
@@ -56,9 +62,8 @@ class Proposal:
         now_ns: int,
         halted: str,
     ) -> None:
-        self.market = market
-        self.account = account
-        self.limits = limits
+        """Let this be the order that is judged."""
+        market = self.market
         self.side = side
         self.px_ticks = px_ticks
         self.sz_lots = sz_lots
@@ -68,9 +73,7 @@ class Proposal:
             self.extra_lots = max(0, sz_lots - replaced.counted_lots)
         self.now_ns = now_ns
         self.halted = halted
-        instrument = market.instrument.id
-        self.position: Position = account.position(instrument)
-        self.exposure: Exposure = account.exposure(instrument)
+        self.leverage = self.account.leverage_of(market.instrument.id)
         self.mark_ticks2 = market.mark_ticks2()
         self.notional_e8 = px_ticks * sz_lots * market.money_per_unit
 
@@ -102,7 +105,9 @@ class Proposal:
             reserved = self.replaced.counted_lots * self.replaced.counted_px_ticks
             return max(0, self.notional_e8 - reserved * self.market.money_per_unit)
         resting = self.exposure.buy_lots if self.side > 0 else self.exposure.sell_lots
-        closing = max(0, -self.side * self.position.lots - resting)
+        closing = -self.side * self.position.lots - resting
+        if closing <= 0:
+            return self.notional_e8
         return self.px_ticks * max(0, self.sz_lots - closing) * self.market.money_per_unit
 
 
@@ -124,9 +129,9 @@ def stream_ready(p: Proposal) -> Failure:
 def stale_data(p: Proposal) -> Failure:
     """Nothing new priced from data older than the limit."""
     most_ns = p.limits.data_age_ns_max
-    age_ns = p.now_ns - p.market.heard_ns()
-    if not most_ns or age_ns <= most_ns:
+    if not most_ns or p.market.has_heard_since(p.now_ns - most_ns):
         return None
+    age_ns = p.now_ns - p.market.heard_ns()
     return f"{most_ns // NS_PER_MS} ms", f"{age_ns // NS_PER_MS} ms"
 
 
@@ -192,7 +197,7 @@ def open_orders(p: Proposal) -> Failure:
 
 def leverage(p: Proposal) -> Failure:
     """The leverage in force, against the operator's limit and the worst-case position's tier."""
-    used = p.account.leverage_of(p.market.instrument.id)
+    used = p.leverage
     if p.limits.leverage_max and used > p.limits.leverage_max:
         return str(p.limits.leverage_max), str(used)
     tiers = p.market.instrument.margin_tiers
@@ -205,12 +210,14 @@ def leverage(p: Proposal) -> Failure:
 
 def free_margin(p: Proposal) -> Failure:
     """Initial margin of what the order adds, against the equity nothing else needs."""
-    needed_e8 = initial_margin_e8(p.added_e8(), p.account.leverage_of(p.market.instrument.id))
+    needed_e8 = initial_margin_e8(p.added_e8(), p.leverage)
     free_e8 = p.account.free_margin_e8()
     return None if needed_e8 <= free_e8 else (_money(free_e8), _money(needed_e8))
 
 
-ADD_CHECKS: Final[tuple[tuple[str, Callable[[Proposal], Failure]], ...]] = (
+Check = tuple[str, Callable[[Proposal], Failure]]
+
+ADD_CHECKS: Final[tuple[Check, ...]] = (
     ("halted", halted),
     ("stream_ready", stream_ready),
     ("no_price", no_price),
@@ -225,3 +232,49 @@ ADD_CHECKS: Final[tuple[tuple[str, Callable[[Proposal], Failure]], ...]] = (
     ("leverage", leverage),
     ("free_margin", free_margin),
 )
+
+
+_OF_THE_HOUR: Final = frozenset(
+    ("halted", "stream_ready", "no_price", "delisted", "open_interest_cap")
+)
+
+
+class AddChecks:
+    """The checks of an order that adds risk, without those that cannot fail under the limits."""
+
+    __slots__ = ("_all", "_measuring")
+
+    def __init__(self, limits: Limits) -> None:
+        is_set = {
+            "stale_data": limits.data_age_ns_max,
+            "price_distance": limits.price_distance_max,
+            "order_notional": limits.order_notional_max_e8,
+            "position_notional": limits.position_notional_max_e8,
+            "open_orders": limits.open_orders_max,
+        }
+        self._all = tuple([(name, check) for name, check in ADD_CHECKS if is_set.get(name, True)])
+        self._measuring = tuple([item for item in self._all if item[0] not in _OF_THE_HOUR])
+
+    def first_failure(self, p: Proposal) -> tuple[str, str, str] | None:
+        """(check, limit, measured) of the first that refuses, or None."""
+        for name, check in self._measuring if is_open(p) else self._all:
+            failure = check(p)
+            if failure is not None:
+                return name, *failure
+        return None
+
+
+def is_open(p: Proposal) -> bool:
+    """Whether nothing bars every order alike: what the checks of the hour would find, in one look.
+
+    Where something does, they say what it is.
+    """
+    market = p.market
+    return not (
+        p.halted
+        or market.blocked
+        or p.account.blocked
+        or not p.mark_ticks2
+        or market.instrument.is_delisted
+        or market.is_capped
+    )

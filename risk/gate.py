@@ -9,7 +9,7 @@ budget share or stale data; the venue's rules may only resize it. ADD meets ever
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from engine.model.commands import (
     Approved,
@@ -39,9 +39,11 @@ from engine.model.units import Side, Tif
 from engine.state.accounts import Account
 from engine.state.market import Market
 from engine.state.orders import Exposure, Order, Orders
-from risk.checks import ADD_CHECKS, Proposal
+from risk.asking import Asking
+from risk.checks import AddChecks
 from risk.limits import Limits
 from risk.shaping import (
+    NUMBERED,
     ill_formed,
     limit_place,
     no_number,
@@ -58,20 +60,6 @@ _CANCEL, _REDUCE, _ADD = RiskClass.CANCEL, RiskClass.REDUCE, RiskClass.ADD
 _CANCELING, _OPEN = OrderState.CANCELING, OrderState.OPEN
 
 
-class _Asking(NamedTuple):
-    """Who asks, where and when; data older than `oldest_ns` prices nothing if there is newer."""
-
-    strategy: str
-    account: Account
-    market: Market
-    now_ns: int
-    oldest_ns: int
-
-    @property
-    def instrument(self) -> str:
-        return self.market.instrument.id
-
-
 class Gate:
     """Judges the intents of every strategy of one engine against its state."""
 
@@ -81,7 +69,7 @@ class Gate:
         self.is_stopping = False
         self._markets = markets
         self._orders = orders
-        self._judges: dict[type, Callable[[Any, _Asking], list[Verdict]]] = {
+        self._judges: dict[type, Callable[[Any, Asking], list[Verdict]]] = {
             PlaceLimit: self._limit,
             PlaceMarket: self._market,
             PlaceTrigger: self._trigger,
@@ -95,36 +83,55 @@ class Gate:
             SetLeverage: self._leverage,
         }
 
+    @property
+    def limits(self) -> Limits:
+        """The operator's limits; new ones hold from the next intent on."""
+        return self._limits
+
+    @limits.setter
+    def limits(self, limits: Limits) -> None:
+        self._limits = limits
+        self._checks = AddChecks(limits)
+        self._askings: dict[tuple[str, str], Asking] = {}
+
     def judge(
         self, intent: AnyIntent, strategy: str, account: Account, now_ns: int
     ) -> list[Verdict]:
         """The verdicts on one intent: none when there is nothing to do, several for some."""
         where = intent.instrument
-        market = self._markets.get(where)
-        if market is not None:
+        asking = self._askings.get((strategy, where))
+        if asking is None or asking.account is not account:
+            market = self._markets.get(where)
+            if market is None:
+                cloid = getattr(intent, "cloid", "")
+                limit = "an instrument of this run"
+                return [Refused(strategy, where, cloid, "instrument", limit, where)]
+            asking = Asking(strategy, account, market, self._limits)
+            self._askings[strategy, where] = asking
+        asking.now_ns = now_ns
+        kind = type(intent)
+        if kind in NUMBERED:
             bad = no_number(intent)
-            if not bad:
-                age_ns = self.limits.data_age_ns_max
-                oldest_ns = now_ns - age_ns if age_ns else 0
-                asking = _Asking(strategy, account, market, now_ns, oldest_ns)
-                return self._judges[type(intent)](intent, asking)
-            check, limit, measured = "number", "a finite number below 1e15", bad
-        else:
-            check, limit, measured = "instrument", "an instrument of this run", where
-        cloid = getattr(intent, "cloid", "")
-        return [Refused(strategy, where, cloid, check, limit, measured)]
+            if bad:
+                return [self._refuse_number(getattr(intent, "cloid", ""), asking, bad)]
+        return self._judges[kind](intent, asking)
 
     # -- orders ------------------------------------------------------------------------------------
 
-    def _limit(self, intent: PlaceLimit, asking: _Asking) -> list[Verdict]:
+    def _limit(self, intent: PlaceLimit, asking: Asking) -> list[Verdict]:
         place = limit_place(intent, asking.market)
+        if place.px_ticks <= 0 or place.sz_lots <= 0:
+            # What is no number is not on the grid either: nothing is looked at twice.
+            bad = no_number(intent)
+            if bad:
+                return [self._refuse_number(intent.cloid, asking, bad)]
         if intent.quote:
             order = self._orders.quote(asking.strategy, intent.instrument, intent.quote)
             if order is not None:
                 return self._move_quote(order, place, asking)
         return [self._place(place, asking, intent.quote)]
 
-    def _market(self, intent: PlaceMarket, asking: _Asking) -> list[Verdict]:
+    def _market(self, intent: PlaceMarket, asking: Asking) -> list[Verdict]:
         market = asking.market
         sz_lots = market.grid.quantise_sz(intent.sz)
         place = taker_place(
@@ -134,10 +141,10 @@ class Gate:
             place = reducing(place)
         return [self._place(place, asking)]
 
-    def _trigger(self, intent: PlaceTrigger, asking: _Asking) -> list[Verdict]:
+    def _trigger(self, intent: PlaceTrigger, asking: Asking) -> list[Verdict]:
         return [self._place(trigger_place(intent, asking.market), asking)]
 
-    def _bracket(self, intent: PlaceBracket, asking: _Asking) -> list[Verdict]:
+    def _bracket(self, intent: PlaceBracket, asking: Asking) -> list[Verdict]:
         """An entry and its protection are approved together or not at all."""
         entry = intent.entry
         children = [child for child in (intent.stop_loss, intent.take_profit) if child is not None]
@@ -166,7 +173,7 @@ class Gate:
                 if order is not None:
                     self._orders.discard(order)
 
-    def _target(self, intent: TargetPosition, asking: _Asking) -> list[Verdict]:
+    def _target(self, intent: TargetPosition, asking: Asking) -> list[Verdict]:
         held = asking.account.strategy_position(asking.strategy, intent.instrument).lots
         wanted = asking.market.grid.quantise_sz(abs(intent.sz))
         if intent.sz < 0:
@@ -180,7 +187,7 @@ class Gate:
         side = Side.BUY if gap > 0 else Side.SELL
         return self._toward(intent.cloid, side, abs(gap), intent.slippage, held, asking)
 
-    def _close(self, intent: ClosePosition, asking: _Asking) -> list[Verdict]:
+    def _close(self, intent: ClosePosition, asking: Asking) -> list[Verdict]:
         held = asking.account.strategy_position(asking.strategy, intent.instrument).lots
         side = Side.SELL if held > 0 else Side.BUY
         lots = abs(held)
@@ -192,7 +199,7 @@ class Gate:
         return self._toward(intent.cloid, side, lots, intent.slippage, held, asking)
 
     def _toward(
-        self, cloid: str, side: Side, lots: int, slippage: float, held: int, asking: _Asking
+        self, cloid: str, side: Side, lots: int, slippage: float, held: int, asking: Asking
     ) -> list[Verdict]:
         """A market order, reduce-only where all of it reduces the strategy and the account.
 
@@ -208,46 +215,49 @@ class Gate:
         part = self._place(reducing(resized(place, reducible)), asking)
         return [verdict, part] if isinstance(part, Approved) else [verdict]
 
-    def _place(self, place: Place, asking: _Asking, quote: str = "") -> Verdict:
+    def _place(self, place: Place, asking: Asking, quote: str = "") -> Verdict:
         """Classify, check, and on approval let the order count."""
         cloid = place.cloid
-        bad = off_grid(place)
-        if bad:
-            return self._refuse(cloid, asking, f"zero_{bad}", f"a {bad} on the grid", "0")
+        side, sz_lots, px_ticks = place.side, place.sz_lots, place.px_ticks
+        if sz_lots <= 0 or px_ticks <= 0 or place.trigger is not None:
+            bad = off_grid(place)
+            if bad:
+                return self._refuse(cloid, asking, f"zero_{bad}", f"a {bad} on the grid", "0")
         if self._orders.get(cloid) is not None:
             return self._refuse(cloid, asking, "cloid", "never used before", cloid)
-        account, market = asking.account, asking.market
-        exposure = account.exposure(place.instrument)
-        position_lots = account.position(place.instrument).lots
-        side, sz_lots, px_ticks = place.side, place.sz_lots, place.px_ticks
-        closable = max(0, -side * position_lots)
+        market, exposure = asking.market, asking.proposal.exposure
+        position_lots = asking.proposal.position.lots
+        closable = -position_lots if side > 0 else position_lots
         risk_class = _REDUCE
         if place.parent:
             pass
         elif place.reduce_only:
-            if not closable:
+            if closable <= 0:
                 limit = "a position to reduce"
                 return self._refuse(cloid, asking, "reduce_only", limit, str(position_lots))
             sz_lots = min(sz_lots, closable)
             place = resized(place, reducing_lots(sz_lots, px_ticks, closable, market))
-        elif 0 < sz_lots <= (most_lots := closable - _resting_lots(exposure, side)):
+        elif sz_lots <= closable and sz_lots <= (
+            most_lots := closable - _resting_lots(exposure, side)
+        ):
             place = resized(place, reducing_lots(sz_lots, px_ticks, most_lots, market))
         else:
             risk_class = _ADD
             refused = self._check_add(cloid, side, px_ticks, sz_lots, None, asking)
             if refused is not None:
                 return refused
+        account, strategy = asking.account.name, asking.strategy
         order = Order(
             place,
-            account=account.name,
-            strategy=asking.strategy,
+            account=account,
+            strategy=strategy,
             exposure=exposure,
             scales=market.scales,
             sent_ns=asking.now_ns,
             quote=quote,
         )
         self._orders.add(order)
-        return Approved(account.name, asking.strategy, risk_class, place)
+        return Approved(account, strategy, risk_class, place)
 
     def _check_add(
         self,
@@ -256,44 +266,33 @@ class Gate:
         px_ticks: int,
         sz_lots: int,
         replaced: Order | None,
-        asking: _Asking,
+        asking: Asking,
     ) -> Refused | None:
-        proposal = Proposal(
-            asking.market,
-            asking.account,
-            self.limits,
-            side,
-            px_ticks,
-            sz_lots,
-            replaced,
-            asking.now_ns,
-            self._halt_reason(),
-        )
-        for name, check in ADD_CHECKS:
-            failure = check(proposal)
-            if failure is not None:
-                return self._refuse(cloid, asking, name, *failure)
-        return None
+        proposal = asking.proposal
+        halted = self._halt_reason() if self.halted or self.is_stopping else ""
+        proposal.ask(side, px_ticks, sz_lots, replaced, asking.now_ns, halted)
+        failure = self._checks.first_failure(proposal)
+        return None if failure is None else self._refuse(cloid, asking, *failure)
 
     # -- cancels and modifies ----------------------------------------------------------------------
 
-    def _cancel(self, intent: Cancel, asking: _Asking) -> list[Verdict]:
+    def _cancel(self, intent: Cancel, asking: Asking) -> list[Verdict]:
         order = self._orders.get(intent.cloid)
         if order is None or order.strategy != asking.strategy:
             return []
         return self._cancel_order(order, asking)
 
-    def _cancel_all(self, intent: CancelAll, asking: _Asking) -> list[Verdict]:
+    def _cancel_all(self, intent: CancelAll, asking: Asking) -> list[Verdict]:
         verdicts: list[Verdict] = []
         for order in list(self._orders.live(asking.strategy, intent.instrument).values()):
             verdicts += self._cancel_order(order, asking)
         return verdicts
 
-    def _cancel_quote(self, intent: CancelQuote, asking: _Asking) -> list[Verdict]:
+    def _cancel_quote(self, intent: CancelQuote, asking: Asking) -> list[Verdict]:
         order = self._orders.quote(asking.strategy, intent.instrument, intent.quote)
         return [] if order is None else self._cancel_order(order, asking)
 
-    def _cancel_order(self, order: Order, asking: _Asking) -> list[Verdict]:
+    def _cancel_order(self, order: Order, asking: Asking) -> list[Verdict]:
         """A cancel, unless the order is gone or a cancel is already on its way."""
         if not order.is_live or order.state is _CANCELING:
             return []
@@ -301,7 +300,7 @@ class Gate:
         command = CancelOrder(order.instrument, order.cloid, order.generation)
         return [Approved(order.account, order.strategy, _CANCEL, command)]
 
-    def _modify(self, intent: Modify, asking: _Asking) -> list[Verdict]:
+    def _modify(self, intent: Modify, asking: Asking) -> list[Verdict]:
         order = self._orders.get(intent.cloid)
         if order is None or order.strategy != asking.strategy or not order.is_live:
             return [self._refuse(intent.cloid, asking, "modify", "a live order", "none")]
@@ -312,7 +311,7 @@ class Gate:
         px_ticks = grid.quantise_px(intent.px, order.side, is_aggressive=order.tif is Tif.IOC)
         return [self._move(order, px_ticks, grid.quantise_sz(intent.sz), asking)]
 
-    def _move_quote(self, order: Order, wish: Place, asking: _Asking) -> list[Verdict]:
+    def _move_quote(self, order: Order, wish: Place, asking: Asking) -> list[Verdict]:
         """The one order of a quote follows the newest wish.
 
         One that already is as wished is left alone; one in motion is not moved twice; one of
@@ -327,7 +326,7 @@ class Gate:
             return []
         return [self._move(order, wish.px_ticks, wish.sz_lots, asking)]
 
-    def _move(self, order: Order, px_ticks: int, sz_lots: int, asking: _Asking) -> Verdict:
+    def _move(self, order: Order, px_ticks: int, sz_lots: int, asking: Asking) -> Verdict:
         cloid = order.cloid
         if order.state is not _OPEN:
             return self._refuse(cloid, asking, "modify", "an open order", order.state.name)
@@ -367,7 +366,7 @@ class Gate:
 
     # -- the rest ----------------------------------------------------------------------------------
 
-    def _leverage(self, intent: SetLeverage, asking: _Asking) -> list[Verdict]:
+    def _leverage(self, intent: SetLeverage, asking: Asking) -> list[Verdict]:
         venue_max = asking.market.instrument.leverage_max
         allowed = min(venue_max, self.limits.leverage_max or venue_max)
         if not 1 <= intent.leverage <= allowed or intent.leverage % 1:
@@ -386,9 +385,10 @@ class Gate:
     def _halt_reason(self) -> str:
         return self.halted or ("stopping" if self.is_stopping else "")
 
-    def _refuse(
-        self, cloid: str, asking: _Asking, check: str, limit: str, measured: str
-    ) -> Refused:
+    def _refuse_number(self, cloid: str, asking: Asking, bad: str) -> Refused:
+        return self._refuse(cloid, asking, "number", "a finite number below 1e15", bad)
+
+    def _refuse(self, cloid: str, asking: Asking, check: str, limit: str, measured: str) -> Refused:
         return Refused(asking.strategy, asking.instrument, cloid, check, limit, measured)
 
 

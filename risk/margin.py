@@ -18,7 +18,7 @@ def tier_leverage_max(instrument: Instrument, notional_e8: int) -> int:
 
 def initial_margin_e8(notional_e8: int, leverage: int) -> int:
     """Notional over leverage, rounded up."""
-    return ceil_div(notional_e8, leverage)
+    return -(-notional_e8 // leverage)
 
 
 def maintenance_margin_e8(instrument: Instrument, notional_e8: int) -> int:

@@ -36,15 +36,13 @@ _NUMBERS: Final[dict[type, tuple[str, ...]]] = {
     TargetPosition: ("sz", "slippage"),
     ClosePosition: ("slippage",),
 }
+# Limits are not among them: putting one on the grid tells what is no number without a look more.
+NUMBERED: Final = frozenset({*_NUMBERS, PlaceBracket} - {PlaceLimit})
 
 
 def no_number(intent: AnyIntent) -> str:
     """The first field that is nan, infinite or 1e15 and more, as `px=nan`; "" when none is."""
-    if type(intent) is PlaceLimit:
-        # The most common by far, without the detour.
-        if -_NUMBER_MAX < intent.px < _NUMBER_MAX and -_NUMBER_MAX < intent.sz < _NUMBER_MAX:
-            return ""
-    elif type(intent) is PlaceBracket:
+    if type(intent) is PlaceBracket:
         parts = (intent.entry, intent.stop_loss, intent.take_profit)
         return next((bad for part in parts if part is not None and (bad := no_number(part))), "")
     for name in _NUMBERS.get(type(intent), ()):
@@ -56,15 +54,14 @@ def no_number(intent: AnyIntent) -> str:
 
 def limit_place(intent: PlaceLimit, market: Market) -> Place:
     """A limit order on the grid: passive, unless it may only take."""
-    grid = market.grid
-    is_aggressive = intent.tif is _IOC
+    grid, side, tif = market.grid, intent.side, intent.tif
     return Place(
         intent.instrument,
         intent.cloid,
-        intent.side,
-        grid.quantise_px(intent.px, intent.side, is_aggressive=is_aggressive),
+        side,
+        grid.quantise_px(intent.px, side, is_aggressive=tif is _IOC),
         grid.quantise_sz(intent.sz),
-        intent.tif,
+        tif,
         intent.reduce_only,
     )
 

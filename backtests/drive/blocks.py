@@ -43,10 +43,12 @@ class Searched:
     def __init__(self, stream: Stream, start: int, stop: int) -> None:
         low, high, mark_low, mark_high = _prices(stream, start, stop)
         at = np.arange(0, stop - start, PART_ROWS)
-        self.low: list[int] = low.tolist()
-        self.high: list[int] = high.tolist()
-        self.mark_low: list[int] = mark_low.tolist()
-        self.mark_high: list[int] = mark_high.tolist()
+        # Of most streams two of the four columns are one.
+        lists = {id(column): column.tolist() for column in (low, high, mark_low, mark_high)}
+        self.low: list[int] = lists[id(low)]
+        self.high: list[int] = lists[id(high)]
+        self.mark_low: list[int] = lists[id(mark_low)]
+        self.mark_high: list[int] = lists[id(mark_high)]
         self.low_parts: list[int] = np.minimum.reduceat(low, at).tolist()
         self.high_parts: list[int] = np.maximum.reduceat(high, at).tolist()
         self.mark_low_parts: list[int] = np.minimum.reduceat(mark_low, at).tolist()
@@ -56,12 +58,13 @@ class Searched:
 class Block:
     """Rows `start`.. of a stream: their events and stamps, and what is searched when it is."""
 
-    __slots__ = ("_searched", "_stream", "count", "events", "local_ns", "start", "venue_ns")
+    __slots__ = ("_searched", "_stream", "count", "events", "local_ns", "start", "stop", "venue_ns")
 
     def __init__(self, stream: Stream, start: int, feed_ns: int) -> None:
         stop = min(stream.n, start + BLOCK_ROWS)
         times = times_of(stream, start, stop, feed_ns)
         self.start = start
+        self.stop = stop
         self.count = stop - start
         self.venue_ns, self.local_ns = times
         self.events: list[Any] = list(FOLDED[stream.kind](stream, start, stop, times))
@@ -123,7 +126,7 @@ class Source:
     def block(self, row: int) -> Block:
         """The block that holds a row."""
         newest = self._newest
-        if newest is not None and newest.start <= row < newest.start + newest.count:
+        if newest is not None and newest.start <= row < newest.stop:
             return newest
         number = row // BLOCK_ROWS
         found = self._blocks.get(number)
@@ -150,10 +153,10 @@ class Source:
         row = self.seen + 1
         while row < self.n:
             block = self.block(row)
-            if block.venue_ns[-1] > ts_ns:
-                at = bisect_right(block.venue_ns, ts_ns, row - block.start)
-                return block.start + at - 1
-            row = block.start + len(block.events)
+            venue_ns, start = block.venue_ns, block.start
+            if venue_ns[-1] > ts_ns:
+                return start + bisect_right(venue_ns, ts_ns, row - start) - 1
+            row = block.stop
         return self.n - 1
 
     def is_book(self) -> bool:

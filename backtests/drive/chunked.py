@@ -9,7 +9,8 @@ nothing is ever rolled back.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from heapq import heappop
 from itertools import islice
 from operator import length_hint
@@ -46,6 +47,7 @@ class Feed:
         ]
         self._rows = [0] * len(sources)
         self._events: list[Any] = []
+        self._rest: Iterator[Any] = iter(())
         self._order: list[int] = []
         self.local_ns: list[int] = []
         self.count = 0
@@ -68,6 +70,7 @@ class Feed:
         if not parts:
             return False
         self._take(parts, edge)
+        self._rest = iter(self._events)
         self.count = len(self._events)
         self.at = 0
         return True
@@ -113,9 +116,8 @@ class Feed:
     def run_until(self, stop: int) -> Effects:
         """Let the engine take loaded rows up to `stop` or the first effects; the effects."""
         if len(self._sources) == 1:
-            rest = iter(self._events)
-            stream = islice(rest, self.at, stop)
-            effects: Effects = self._routes[0].run(stream)
+            rest = self._rest
+            effects: Effects = self._routes[0].run(islice(rest, stop - self.at))
             self.at = self.count - length_hint(rest) if effects else stop
             return effects
         events, order, routes = self._events, self._order, self._routes
@@ -150,9 +152,12 @@ class _Run:
         self._session = session
         self._feed = feed
         self._venue = venue
+        self._on_market = session.exchange.on_market
         self._done = (0, MARKET_AT_ENGINE)
         self._synced_ns = -1
-        self._touches = [Touch(source) for source in venue]
+        self._touches = [
+            Touch(source, partial(session.exchange.watch, source.instrument)) for source in venue
+        ]
         for source in venue:
             if source.is_book():
                 session.exchange.attach_depth(source.instrument, Depth(source.stream))
@@ -206,17 +211,16 @@ class _Run:
 
     def _next_touch(self, limit_ns: int) -> tuple[tuple[int, int, int] | None, int]:
         """The earliest row to look at as (ts_ns, source, row), and until when nothing happens."""
-        watch = self._session.exchange.watch
         if len(self._touches) == 1:
             touch = self._touches[0]
-            row, clear_ns = touch.find(watch(touch.source.instrument), limit_ns)
+            row, clear_ns = touch.find(limit_ns)
             if row < 0:
                 return None, clear_ns
             return (touch.source.venue_ns(row), 0, row), NEVER_HIGH
         best: tuple[int, int, int] | None = None
         clear_ns = NEVER_HIGH
         for i, touch in enumerate(self._touches):
-            row, clear = touch.find(watch(touch.source.instrument), limit_ns)
+            row, clear = touch.find(limit_ns)
             if row < 0:
                 clear_ns = min(clear_ns, clear)
                 continue
@@ -241,17 +245,24 @@ class _Run:
             self._session.collect()
 
     def _carry_out(self, due: Due) -> None:
-        if due[1] == COMMAND and due[0] != self._synced_ns:
-            self._sync(due[0])
-            self._synced_ns = due[0]
-        self._session.carry_out(due)
+        if due[1] != COMMAND:
+            self._session.carry_out(due)
+            return
+        ts_ns = due[0]
+        if ts_ns != self._synced_ns:
+            self._sync(ts_ns)
+            self._synced_ns = ts_ns
+        self._session.command(ts_ns, due[3])
 
     def _sync(self, ts_ns: int) -> None:
         """Bring every stream at the exchange to its newest row at `ts_ns`."""
         for source in self._venue:
-            self._move(source, source.last_row(ts_ns))
+            row = source.last_row(ts_ns)
+            if row > source.seen:
+                source.seen = row
+                self._on_market(source.event(row))
 
     def _move(self, source: Source, row: int) -> None:
         if row > source.seen:
             source.seen = row
-            self._session.exchange.on_market(source.event(row))
+            self._on_market(source.event(row))

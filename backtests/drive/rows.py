@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from itertools import repeat
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 
 from backtests.tape import Stream, StreamKind
@@ -39,8 +40,11 @@ Times = tuple[list[int], list[int]]
 def times_of(stream: Stream, a: int, b: int, feed_ns: int) -> Times:
     """The venue and local stamps of rows a..b, the feed's delay added to the latter."""
     local = stream.window("ts_local_ns", a, b)
-    local_ns: list[int] = (local + feed_ns if feed_ns else local).tolist()
-    return stream.window("ts_venue_ns", a, b).tolist(), local_ns
+    venue = stream.window("ts_venue_ns", a, b)
+    venue_ns: list[int] = venue.tolist()
+    if feed_ns:
+        return venue_ns, (local + feed_ns).tolist()
+    return venue_ns, venue_ns if np.array_equal(local, venue) else local.tolist()
 
 
 def _floats(stream: Stream, name: str, a: int, b: int, scale: int) -> list[float]:
@@ -109,32 +113,25 @@ def book_updates(
 
     The first row of a slice starts from nothing, so it comes as the whole book there.
     """
-    tv, tl = times
-    where = stream.instrument.id
     off = stream.window("off", a, b + 1)
-    base = int(off[0])
-    offs = (off - base).tolist()
-    ask_offs = (stream.window("ask_off", a, b) - base).tolist()
+    base, last = int(off[0]), int(off[-1])
+    offs, ask_offs = (off - base).tolist(), (stream.window("ask_off", a, b) - base).tolist()
     grid = stream.instrument.grid
-    last = base + offs[-1]
     px = tuple(_floats(stream, "chg_ticks", base, last, grid.px_scale))
     sz = tuple(_floats(stream, "chg_lots", base, last, grid.sz_scale))
-    for i, is_snapshot in enumerate(stream.window("is_snapshot", a, b).tolist()):
-        if a + i == 0 and not is_snapshot:
-            yield _first_book(stream, tv[i], tl[i])
-            continue
-        start, middle, stop = offs[i], ask_offs[i], offs[i + 1]
-        kind = BookSnapshot if is_snapshot else BookDelta
-        yield kind(
-            tv[i],
-            tl[i],
-            where,
-            a + i,
-            px[start:middle],
-            sz[start:middle],
-            px[middle:stop],
-            sz[middle:stop],
+    where = stream.instrument.id
+    updates: list[BookSnapshot | BookDelta] = [
+        BookDelta(tv, tl, where, row, px[i:j], sz[i:j], px[j:k], sz[j:k])
+        for tv, tl, row, i, j, k in zip(
+            *times, range(a, b), offs[:-1], ask_offs, offs[1:], strict=True
         )
+    ]
+    snapshots = np.flatnonzero(stream.window("is_snapshot", a, b)).tolist()
+    for i in snapshots:
+        updates[i] = BookSnapshot(*msgspec.structs.astuple(updates[i]))
+    if a == 0 and snapshots[:1] != [0]:
+        updates[0] = _first_book(stream, times[0][0], times[1][0])
+    return iter(updates)
 
 
 def _first_book(stream: Stream, tv: int, tl: int) -> BookSnapshot:

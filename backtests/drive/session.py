@@ -63,6 +63,7 @@ class Session:
         self.engine = engine
         self.step = step or engine.step
         self.exchange = exchange
+        self._reports = exchange.reports
         self.agenda: list[Due] = []
         self.notes: list[Notify] = []
         self.events = 0
@@ -76,26 +77,33 @@ class Session:
         """Carry out what the engine asked for at `ts_ns`."""
         if self._watcher is not None:
             self._watcher.sent(ts_ns, effects)
+        sent: list[Batch | AskOrder] = []
         for effect in effects:
             if type(effect) is Submit:
-                self._put(self._order_arrival_ns(ts_ns), COMMAND, effect.batch)
+                sent.append(effect.batch)
             elif type(effect) is AskOrder:
-                self._put(self._order_arrival_ns(ts_ns), COMMAND, effect)
+                sent.append(effect)
             elif type(effect) is SetTimer:
                 self._put(max(ts_ns, effect.at_ns), TIMER, effect)
             elif type(effect) is Notify:
                 self.notes.append(effect)
+        if sent:
+            self._put(self._order_arrival_ns(ts_ns), COMMAND, sent)
 
     def collect(self) -> None:
-        """Put the exchange's new reports on their way to the engine."""
-        reports, agenda = self.exchange.reports, self.agenda
-        arrival_ns, asked = self._report_ns, self._asked
+        """Put the exchange's new reports on their way; those of one arrival go together."""
+        reports = self._reports
+        arrival_ns = self._report_ns
+        together: list[AccountEvent] = []
         for event in reports:
-            if event.ts_local_ns > arrival_ns:  # noqa: PLR1730 - a call of max costs more
+            if event.ts_local_ns > arrival_ns:
+                if together:
+                    self._put(arrival_ns, REPORT, together)
+                    together = []
                 arrival_ns = event.ts_local_ns
-            asked += 1
-            heappush(agenda, (arrival_ns, REPORT, asked, event))
-        self._report_ns, self._asked = arrival_ns, asked
+            together.append(event)
+        self._put(arrival_ns, REPORT, together)
+        self._report_ns = arrival_ns
         reports.clear()
 
     def carry_out(self, due: Due) -> None:
@@ -103,24 +111,36 @@ class Session:
         ts_ns, rank, _, what = due
         if rank == COMMAND:
             self.command(ts_ns, what)
-            return
-        if rank == REPORT:
-            if self._watcher is not None:
-                self._watcher.reported(what)
-            event = what
+        elif rank == REPORT:
+            self._report(due)
         else:
-            event = TimerFired(ts_ns, ts_ns, what.strategy, what.name)
-        effects = self.step(event)
-        if effects:
-            self.perform(effects, ts_ns)
+            effects = self.step(TimerFired(ts_ns, ts_ns, what.strategy, what.name))
+            if effects:
+                self.perform(effects, ts_ns)
 
-    def command(self, ts_ns: int, what: Batch | AskOrder) -> None:
-        """Let a batch, or a question, reach the exchange."""
-        if type(what) is AskOrder:
-            self.exchange.on_ask(ts_ns, what)
-        else:
-            self.exchange.on_batch(ts_ns, what)  # type: ignore[arg-type]
-        if self.exchange.reports:
+    def _report(self, due: Due) -> None:
+        """Let reports reach the engine. What one of them sets off may come before the next."""
+        ts_ns, _, asked, events = due
+        step, watcher = self.step, self._watcher
+        for at, event in enumerate(events, 1):
+            if watcher is not None:
+                watcher.reported(event)
+            effects = step(event)
+            if effects:
+                if at < len(events):
+                    heappush(self.agenda, (ts_ns, REPORT, asked, events[at:]))
+                self.perform(effects, ts_ns)
+                return
+
+    def command(self, ts_ns: int, sent: list[Batch | AskOrder]) -> None:
+        """Let batches and questions that were sent together reach the exchange."""
+        exchange = self.exchange
+        for what in sent:
+            if type(what) is AskOrder:
+                exchange.on_ask(ts_ns, what)
+            else:
+                exchange.on_batch(ts_ns, what)  # type: ignore[arg-type]
+        if self._reports:
             self.collect()
 
     def advance(self, ts_ns: int, rank: int) -> None:
@@ -142,9 +162,13 @@ class Session:
         return last_ns
 
     def _order_arrival_ns(self, ts_ns: int) -> int:
-        self._command_ns = max(self._latency.order_ns(ts_ns), self._command_ns)
+        arrival_ns = self._latency.order_ns(ts_ns)
+        if arrival_ns > self._command_ns:  # noqa: PLR1730 - a call of max costs more
+            self._command_ns = arrival_ns
         return self._command_ns
 
-    def _put(self, ts_ns: int, rank: int, what: Batch | AskOrder | AccountEvent | SetTimer) -> None:
+    def _put(
+        self, ts_ns: int, rank: int, what: list[Batch | AskOrder] | list[AccountEvent] | SetTimer
+    ) -> None:
         self._asked += 1
         heappush(self.agenda, (ts_ns, rank, self._asked, what))

@@ -8,6 +8,7 @@ first.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -16,43 +17,49 @@ from backtests.drive.blocks import NEVER_HIGH, PART_ROWS, Block, Searched, Sourc
 from backtests.exchange import Watch
 from backtests.tape import StreamKind
 
-REACH_PARTS: Final = 2
+REACH_PARTS: Final = 3
 _WITH_LEVELS: Final = (StreamKind.QUOTE, StreamKind.BOOK)
 
 
 class Touch:
     """The search over one stream for one instrument's orders; remembers how far it has looked."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, watching: Callable[[], Watch | None]) -> None:
         self.source = source
+        self._watching = watching
         self._watch: Watch | None = None
+        self._block: Block | None = None
         self._looked = 0
         self._found = -1
         self._reach = REACH_PARTS
+        self._has_levels = source.kind in _WITH_LEVELS
+        self._is_funding = source.kind is StreamKind.FUNDING
 
-    def find(self, watch: Watch | None, limit_ns: int) -> tuple[int, int]:
+    def find(self, limit_ns: int) -> tuple[int, int]:
         """(row, clear_ns): the first row to look at, or -1 and until when nothing happens.
 
         The search goes no further than the first row after `limit_ns`, nor than a block at a time.
         """
         source = self.source
+        seen = source.seen
+        watch = self._watching()
         if watch is not self._watch:
             self._watch = watch
-            self._looked = source.seen + 1
+            self._looked = seen + 1
             self._found = -1
             self._reach = REACH_PARTS
-        self._looked = max(self._looked, source.seen + 1)
-        if self._found > source.seen:
+        elif self._looked <= seen:
+            self._looked = seen + 1
+        if self._found > seen:
             return self._found, 0
-        if source.kind is StreamKind.FUNDING:
-            row = source.seen + 1
-            return (row, 0) if row < source.n else (-1, NEVER_HIGH)
-        if watch is None:
-            return -1, NEVER_HIGH
         row = self._looked
-        if row >= source.n:
+        if self._is_funding:
+            return (seen + 1, 0) if seen + 1 < source.n else (-1, NEVER_HIGH)
+        if watch is None or row >= source.n:
             return -1, NEVER_HIGH
-        block = source.block(row)
+        block = self._block
+        if block is None or not block.start <= row < block.stop:
+            block = self._block = source.block(row)
         return self._search(watch, block, row - block.start, limit_ns)
 
     def _search(self, watch: Watch, block: Block, at: int, limit_ns: int) -> tuple[int, int]:
@@ -64,18 +71,22 @@ class Touch:
         count, venue_ns, prices = block.count, block.venue_ns, block.searched
         reach = self._reach
         self._reach = 2 * reach
-        has_levels = bool(watch.levels) and self.source.kind in _WITH_LEVELS
+        has_levels = self._has_levels and bool(watch.levels)
         bid, ask = watch.bid_ticks, watch.ask_ticks
         low, high = watch.trigger_low_ticks, watch.trigger_high_ticks
+        lows, highs = prices.low_parts, prices.high_parts
+        mark_lows, mark_highs = prices.mark_low_parts, prices.mark_high_parts
         while at < count:
             part = at // PART_ROWS
-            stop = min(count, (part + 1) * PART_ROWS)
+            stop = (part + 1) * PART_ROWS
+            if stop > count:  # noqa: PLR1730 - a call of min costs more
+                stop = count
             hit = self._changed(watch, block, at, stop) if has_levels else -1
             if (
-                prices.low_parts[part] <= bid
-                or prices.high_parts[part] >= ask
-                or prices.mark_low_parts[part] <= low
-                or prices.mark_high_parts[part] >= high
+                lows[part] <= bid
+                or highs[part] >= ask
+                or mark_lows[part] <= low
+                or mark_highs[part] >= high
             ):
                 crossed = _crossed(watch, prices, at, stop if hit < 0 else hit)
                 if crossed >= 0:
@@ -84,10 +95,11 @@ class Touch:
                 self._found = self._looked = block.start + hit
                 return self._found, 0
             at = stop
-            self._looked = block.start + at
             reach -= 1
             if at < count and (not reach or venue_ns[at] > limit_ns):
+                self._looked = block.start + at
                 return -1, venue_ns[at]
+        self._looked = block.start + at
         if self._looked >= self.source.n:
             return -1, NEVER_HIGH
         return -1, self.source.venue_ns(self._looked)

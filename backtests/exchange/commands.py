@@ -59,7 +59,7 @@ class Commands:
         """Refuse the order, or accept it and let it take, rest or wait."""
         order = Order(
             account,
-            position_of(account, desk),
+            desk.positions.get(account.name) or position_of(account, desk),
             desk,
             command.cloid,
             0,

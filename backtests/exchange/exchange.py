@@ -335,8 +335,8 @@ class SimulatedExchange:
     def _react(self, desk: Desk, ts_ns: int) -> None:
         """A row of the book or quote reached live orders."""
         if desk.fills_on_cross:
-            self._outbox.at(ts_ns)
-            self._matcher.on_cross(desk)
+            if not self._matcher.on_cross(desk, ts_ns) and not desk.triggers:
+                return
             self._follow(desk, ts_ns)
             return
         if desk.queued:

@@ -36,8 +36,14 @@ def free_e8(account: Account) -> int:
     """Equity that no position and no order needs; may be negative."""
     free = account.cash_e8
     for position in account.positions.values():
-        if position.lots:
-            free += position.unrealised_e8() - initial_e8(position)
+        lots = position.lots
+        if lots:
+            market = position.market
+            ticks2 = market.mark_ticks2()
+            if ticks2:
+                free += market.value_e8(lots, ticks2) - position.cost_e8
+            needed_e8 = _resting_e8(position) + market.value_e8(abs(lots), ticks2)
+            free -= ceil_div(needed_e8, position.leverage)
         else:
             resting_e8 = position.resting_buy_e8 + position.resting_sell_e8
             if resting_e8:
@@ -48,6 +54,10 @@ def free_e8(account: Account) -> int:
 def has_margin_for(position: Position, side: int, lots: int, notional_e8: int) -> bool:
     """Whether the account can carry one more order; one that adds no margin always passes."""
     is_closing = position.lots * side < 0
+    if is_closing:
+        resting_lots = position.resting_buy_lots if side > 0 else position.resting_sell_lots
+        if resting_lots + lots <= abs(position.lots):
+            return True
     before_e8 = initial_e8(position) if is_closing else 0
     position.reserve(side, lots, notional_e8)
     try:

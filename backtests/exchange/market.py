@@ -35,7 +35,6 @@ UNLIMITED_LOTS: Final = 1 << 62
 Levels = list[tuple[int, int]]
 Depth = tuple[dict[float, float], dict[float, float]]
 _NOTHING: Final[Levels] = []
-_UNKNOWN: Final = -1
 
 
 class DepthSource(Protocol):
@@ -85,8 +84,7 @@ class Market:
         self.bar: Bar | None = None
         self.context: AssetContext | None = None
         self._half_spread_ppb = half_spread_ppb
-        self._best_bid = _UNKNOWN
-        self._best_ask = _UNKNOWN
+        self._best_bid = self._best_ask = 0
         self._bid_px = self._ask_px = 0.0
         self._of_top: BookTop | Quote | None = None
         self._seq = 0
@@ -101,7 +99,8 @@ class Market:
         self.asks = dict(zip(event.ask_px, event.ask_sz, strict=True))
         self._bid_px = max(self.bids, default=0.0)
         self._ask_px = min(self.asks, default=0.0)
-        self._best_bid = self._best_ask = _UNKNOWN
+        self._best_bid = round(self._bid_px * self.px_scale)
+        self._best_ask = round(self._ask_px * self.px_scale)
         self._seq = event.seq
 
     def change_book(self, event: BookDelta) -> bool:  # noqa: C901, PLR0912 - both sides written out
@@ -109,8 +108,13 @@ class Market:
         is_ready = self.bids is not None
         if self.bids is None or self.asks is None:
             self.bids, self.asks = {}, {}
+            self._best_bid = self._best_ask = 0
+        # Counting along costs half of what a zip of so few levels does.
         bids, best = self.bids, self._bid_px
-        for px, sz in zip(event.bid_px, event.bid_sz):  # noqa: B905
+        sizes, at = event.bid_sz, 0
+        for px in event.bid_px:
+            sz = sizes[at]
+            at += 1  # noqa: SIM113
             if sz:
                 bids[px] = sz
                 if px > best:  # noqa: PLR1730 - a call of max costs more
@@ -118,12 +122,15 @@ class Market:
             else:
                 bids.pop(px, None)
         if best and best not in bids:
-            best = max(bids, default=0.0)
+            best = max(bids) if bids else 0.0
         if best != self._bid_px:
             self._bid_px = best
-            self._best_bid = _UNKNOWN
+            self._best_bid = round(best * self.px_scale)
         asks, best = self.asks, self._ask_px
-        for px, sz in zip(event.ask_px, event.ask_sz):  # noqa: B905
+        sizes, at = event.ask_sz, 0
+        for px in event.ask_px:
+            sz = sizes[at]
+            at += 1  # noqa: SIM113
             if sz:
                 asks[px] = sz
                 if px < best or not best:
@@ -131,10 +138,10 @@ class Market:
             else:
                 asks.pop(px, None)
         if best and best not in asks:
-            best = min(asks, default=0.0)
+            best = min(asks) if asks else 0.0
         if best != self._ask_px:
             self._ask_px = best
-            self._best_ask = _UNKNOWN
+            self._best_ask = round(best * self.px_scale)
         self._seq = event.seq
         return is_ready
 
@@ -145,22 +152,19 @@ class Market:
         """Whether bars are all this market ever showed."""
         return self.trade is None and self.top is None and self.bids is None
 
-    def best_ticks(self, side: int) -> int:
-        """The best displayed or synthetic price of the bids (side 1) or asks (-1); 0 if none."""
+    def bests(self) -> tuple[int, int]:
+        """The best displayed or synthetic bid and ask; 0 where there is none."""
         if self.bids is None:
             top = self.top
             if top is None:
-                return self._synthetic_ticks(side)
+                return self._synthetic_ticks(1), self._synthetic_ticks(-1)
             if top is not self._of_top:
                 self._read(top)
-            return self._best_bid if side > 0 else self._best_ask
-        if side > 0:
-            if self._best_bid == _UNKNOWN:
-                self._best_bid = round(self._bid_px * self.px_scale)
-            return self._best_bid
-        if self._best_ask == _UNKNOWN:
-            self._best_ask = round(self._ask_px * self.px_scale)
-        return self._best_ask
+        return self._best_bid, self._best_ask
+
+    def best_ticks(self, side: int) -> int:
+        """The best displayed or synthetic price of the bids (side 1) or asks (-1); 0 if none."""
+        return self.bests()[0 if side > 0 else 1]
 
     def _read(self, top: BookTop | Quote) -> None:
         """Work out the best prices of a top, once."""
@@ -176,15 +180,13 @@ class Market:
         """
         if self.context is not None:
             return round(2 * self.context.mark_px * self.px_scale)
-        top = self.top
-        if self.bids is not None:
-            bid_ticks, ask_ticks = self.best_ticks(1), self.best_ticks(-1)
-        elif top is not None:
+        if self.bids is None:
+            top = self.top
+            if top is None:
+                return 2 * self.last_ticks()
             if top is not self._of_top:
                 self._read(top)
-            bid_ticks, ask_ticks = self._best_bid, self._best_ask
-        else:
-            return 2 * self.last_ticks()
+        bid_ticks, ask_ticks = self._best_bid, self._best_ask
         if bid_ticks and ask_ticks:
             return bid_ticks + ask_ticks
         return 2 * (self.last_ticks() or bid_ticks or ask_ticks)

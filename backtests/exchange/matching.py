@@ -54,12 +54,15 @@ class Matcher:
         """
         desk = order.desk
         side = order.side
-        levels = desk.market.levels(-side, order.px_ticks)
+        px_ticks = order.px_ticks
+        bid_ticks, ask_ticks = desk.market.bests()
+        is_met = 0 < ask_ticks <= px_ticks if side > 0 else bid_ticks >= px_ticks
+        levels = desk.market.levels(-side, px_ticks) if is_met else []
         if not levels:
             own = desk.asks if side > 0 else desk.bids
-            if not own.keys or own.keys[0] > side * order.px_ticks:
+            if not own.keys or own.keys[0] > side * px_ticks:
                 return None
-            if replaced is not None and own.reached(side * order.px_ticks) == [replaced]:
+            if replaced is not None and own.reached(side * px_ticks) == [replaced]:
                 return None
         return levels
 
@@ -70,7 +73,7 @@ class Matcher:
         if order.tif is not _ALO:
             return ""
         desk = order.desk
-        bid_ticks, ask_ticks = desk.market.best_ticks(1), desk.market.best_ticks(-1)
+        bid_ticks, ask_ticks = desk.market.bests()
         if desk.bids.keys:
             bid_ticks = max(bid_ticks, -desk.bids.keys[0])
         if desk.asks.keys:
@@ -80,12 +83,13 @@ class Matcher:
 
     def register(self, order: Order) -> None:
         """An accepted order is live from now on."""
+        desk = order.desk
         order.account.orders[order.cloid] = order
-        order.desk.live += 1
-        order.desk.changed()
+        desk.live += 1
+        desk.changed()
         if not order.reduce_only:
             lots = order.left_lots
-            notional_e8 = lots * order.px_ticks * order.desk.market.money_per_unit
+            notional_e8 = lots * order.px_ticks * desk.market.money_per_unit
             order.position.reserve(order.side, lots, notional_e8)
 
     def enter(self, order: Order, offers: Levels | None) -> None:
@@ -188,19 +192,22 @@ class Matcher:
             if shown is not None and (ahead is None or shown < ahead):
                 desk.advance(order, shown)
 
-    def on_cross(self, desk: Desk) -> None:
-        """Fill orders that the opposite best reaches, up to what is displayed there in this row."""
-        market = desk.market
-        keys = desk.bids.keys
-        if keys:
-            best_ticks = market.best_ticks(-1)
-            if keys[0] <= -best_ticks < 0:
-                self._cross(desk, 1, desk.bids, best_ticks)
-        keys = desk.asks.keys
-        if keys:
-            best_ticks = market.best_ticks(1)
-            if keys[0] <= best_ticks:
-                self._cross(desk, -1, desk.asks, best_ticks)
+    def on_cross(self, desk: Desk, ts_ns: int) -> bool:
+        """Fill orders that the opposite best reaches, up to what is displayed there in this row.
+
+        False when it reaches none.
+        """
+        bid_ticks, ask_ticks = desk.market.bests()
+        bids, asks = desk.bids.keys, desk.asks.keys
+        is_bid_reached = bool(bids) and bids[0] <= -ask_ticks < 0
+        if not is_bid_reached and not (asks and asks[0] <= bid_ticks):
+            return False
+        self._outbox.at(ts_ns)
+        if is_bid_reached:
+            self._cross(desk, 1, desk.bids, ask_ticks)
+        if asks and asks[0] <= bid_ticks:
+            self._cross(desk, -1, desk.asks, bid_ticks)
+        return True
 
     def _cross(self, desk: Desk, side: int, own: OwnSide, best_ticks: int) -> None:
         """Fill own orders of one side, which the other side's best has reached."""

@@ -54,10 +54,11 @@ class Outbox:
 
     def accepted(self, order: Order) -> None:
         """The exchange holds the order."""
+        local_ns = self._local_ns
         self.reports.append(
             OrderAccepted(
                 self.ts_ns,
-                self.local_ns(),
+                self.local_ns() if local_ns == _UNASKED else local_ns,
                 order.account.name,
                 order.desk.id,
                 order.cloid,
@@ -97,10 +98,11 @@ class Outbox:
 
     def canceled(self, order: Order, reason: str) -> None:
         """The order left without being filled, or not in full."""
+        local_ns = self._local_ns
         self.reports.append(
             OrderCanceled(
                 self.ts_ns,
-                self.local_ns(),
+                self.local_ns() if local_ns == _UNASKED else local_ns,
                 order.account.name,
                 order.desk.id,
                 order.cloid,

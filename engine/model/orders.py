@@ -108,6 +108,30 @@ IS_ANOMALY: Final = tuple(
 )
 
 
+def _is_odd(state: OrderState, signal: Signal) -> bool:
+    """Whether a step is more than a live order's next one or its end: it needs a closer look."""
+    return (
+        IS_ANOMALY[state][signal]
+        or state >= OrderState.FILLED
+        or OrderState.UNKNOWN in (state, NEXT[state][signal])
+        or signal is Signal.MODIFY_REJECT
+    )
+
+
+# Of each (state, signal): the next state, whether it ends a live order, whether the step is odd.
+STEPS: Final = tuple(
+    tuple(
+        (
+            NEXT[state][signal],
+            state < OrderState.FILLED <= NEXT[state][signal],
+            _is_odd(state, signal),
+        )
+        for signal in Signal
+    )
+    for state in OrderState
+)
+
+
 def advance(state: OrderState, signal: Signal) -> OrderState:
     """The state after `signal`; total."""
     return NEXT[state][signal]

@@ -114,5 +114,23 @@ class Account:
         return total
 
     def free_margin_e8(self) -> int:
-        """Equity that no position or order needs; may be negative."""
-        return self.equity_e8() - self.margin_used_e8()
+        """Equity that no position or order needs; may be negative.
+
+        It is `equity_e8` less `margin_used_e8`, in one go where every position has its exposure,
+        because each order that adds risk asks.
+        """
+        positions, free_e8 = self.positions, self.cash_e8
+        if not positions.keys() <= self.exposures.keys():
+            return self.equity_e8() - self.margin_used_e8()
+        for instrument, exposure in self.exposures.items():
+            notional_e8 = exposure.reserved_e8
+            position = positions.get(instrument)
+            if position is not None and position.lots:
+                market = self._markets[instrument]
+                value2_e8 = position.lots * market.mark_ticks2() * market.money_per_unit
+                if value2_e8:
+                    free_e8 += value2_e8 // 2 - position.cost_e8
+                    notional_e8 += abs(value2_e8) // 2
+            if notional_e8:
+                free_e8 -= ceil_div(notional_e8, self.leverage_of(instrument))
+        return free_e8

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from engine.model.events import BookTop, Quote
 from engine.model.instruments import Grid, Instrument
 from engine.model.units import Side
 from engine.state.books import Book
@@ -31,6 +32,8 @@ class Market:
     """One instrument: metadata, grid, feeds, book, and what blocks new risk on it."""
 
     __slots__ = (
+        "_mid_of",
+        "_mid_ticks2",
         "bars",
         "blocked",
         "book",
@@ -56,6 +59,8 @@ class Market:
         self.book = Book()
         self.is_capped = False
         self.blocked = _NO_BLOCK
+        self._mid_of: BookTop | Quote | None = None
+        self._mid_ticks2 = 0
         self.describe(instrument)
 
     def describe(self, instrument: Instrument) -> None:
@@ -80,9 +85,13 @@ class Market:
         best = self.top.last or self.quote.last
         if best is None:
             return round(2 * self._last_px() * self.px_scale)
+        if best is self._mid_of:
+            return self._mid_ticks2
         bid_px, ask_px = _price(best.bid_px), _price(best.ask_px)
         if bid_px and ask_px:
-            return round((bid_px + ask_px) * self.px_scale)
+            self._mid_of = best
+            self._mid_ticks2 = round((bid_px + ask_px) * self.px_scale)
+            return self._mid_ticks2
         return round(2 * (self._last_px() or bid_px or ask_px) * self.px_scale)
 
     def mark_px(self) -> float | None:
@@ -109,6 +118,13 @@ class Market:
             if px and ts_ns > newest_ns:
                 newest_ns, newest_px = ts_ns, px
         return newest_px
+
+    def has_heard_since(self, oldest_ns: int) -> bool:
+        """Whether any price reached us at `oldest_ns` or later; a bar as `heard_ns` takes it."""
+        last = self.top.last
+        if last is not None and last.ts_local_ns >= oldest_ns:
+            return True
+        return self.heard_ns() >= oldest_ns
 
     def heard_ns(self) -> int:
         """When the newest price reached us; a bar counts as fresh for one more interval."""

@@ -9,16 +9,18 @@ size and in price; a fill of the old leaves the new whole.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from engine.model.commands import Place
-from engine.model.orders import IS_ANOMALY, NEXT, OrderState, Signal
+from engine.model.orders import IS_ANOMALY, STEPS, OrderState, Signal
 from engine.model.units import Side, Tif
 
 FINAL_FROM: Final = OrderState.FILLED
 FINALS_REMEMBERED_MAX: Final = 100_000
-_UNKNOWN: Final = OrderState.UNKNOWN
+_CANCELING, _MODIFYING = OrderState.CANCELING, OrderState.MODIFYING
+_SENT, _UNKNOWN = OrderState.SENT, OrderState.UNKNOWN
+_CANCELED, _CANCEL_SENT = Signal.CANCELED, Signal.CANCEL_SENT
 
 
 class Exposure:
@@ -132,8 +134,7 @@ class Order:
         self.pending_px_ticks = 0
         self.pending_sz_lots = 0
         self.is_replaced = False
-        self.state = OrderState.SENT
-        self.prior_state = OrderState.SENT
+        self.state = self.prior_state = _SENT
         self.reason = ""
         self.sent_ns = sent_ns
         self.ended_ns = 0
@@ -173,18 +174,15 @@ class Order:
         lots = px_ticks = 0
         if self.state < FINAL_FROM:
             px_ticks = self.px_ticks
-            if not self.is_replaced:
-                lots = max(0, self.sz_lots - self.filled_lots)
+            if not self.is_replaced and self.sz_lots > self.filled_lots:
+                lots = self.sz_lots - self.filled_lots
             if self.pending_sz_lots:
                 lots = max(lots, self.pending_sz_lots)
                 px_ticks = max(px_ticks, self.pending_px_ticks)
-        self._count(lots, px_ticks)
+        self.count(lots, px_ticks)
 
-    def uncount(self) -> None:
-        """Let the exposure count nothing of this order."""
-        self._count(0, 0)
-
-    def _count(self, lots: int, px_ticks: int) -> None:
+    def count(self, lots: int, px_ticks: int) -> None:
+        """Let the exposure count so much of this order."""
         counted_lots, counted_px_ticks = self.counted_lots, self.counted_px_ticks
         if lots != counted_lots or px_ticks != counted_px_ticks:
             ticks_lots = lots * px_ticks - counted_lots * counted_px_ticks
@@ -208,6 +206,8 @@ class Orders:
 
     def __init__(self) -> None:
         self._by_cloid: dict[str, Order] = {}
+        # The order with this cloid, in its latest generation; asked too often for a detour.
+        self.get: Callable[[str], Order | None] = self._by_cloid.get
         self._live: dict[tuple[str, str], dict[str, Order]] = {}
         self._quotes: dict[tuple[str, str, str], Order] = {}
         self._finals: deque[str] = deque()
@@ -223,10 +223,6 @@ class Orders:
         order.recount()
         if order.quote:
             self._quotes[order.strategy, order.instrument, order.quote] = order
-
-    def get(self, cloid: str) -> Order | None:
-        """The order with this cloid, in its latest generation."""
-        return self._by_cloid.get(cloid)
 
     def live(self, strategy: str, instrument: str) -> dict[str, Order]:
         """The live orders of a strategy on an instrument, by cloid, oldest first."""
@@ -262,30 +258,39 @@ class Orders:
         Pairs that should not happen are counted in `anomalies`.
         """
         before = order.state
-        after = NEXT[before][signal]
-        if IS_ANOMALY[before][signal]:
-            self._count_anomaly(before.name, signal.name)
+        after, is_end, is_odd = STEPS[before][signal]
         order.state = after
         if reason:
             order.reason = reason
-        if after >= FINAL_FROM:
-            if before < FINAL_FROM:
-                self._end(order, ts_ns)
+        if is_odd and self._is_over(order, before, signal):
             return
-        if before >= FINAL_FROM:
-            self._revive(order)
-        if after is _UNKNOWN and before is not _UNKNOWN:
-            self.unsettled.append(order)
-        if signal is Signal.MODIFY_REJECT or (before is _UNKNOWN and after is not _UNKNOWN):
-            # A refused modify never was; one of unknown outcome was settled by asking.
-            order.forget_pending()
-        if (
+        if is_end:
+            self._end(order, ts_ns)
+        elif (
             order.counted_lots != order.sz_lots - order.filled_lots
             or order.counted_px_ticks != order.px_ticks
             or order.pending_sz_lots
             or order.is_replaced
         ):
             order.recount()
+
+    def _is_over(self, order: Order, before: OrderState, signal: Signal) -> bool:
+        """The rarer steps: what is odd about one; True when the order had ended and still has."""
+        after = order.state
+        if IS_ANOMALY[before][signal]:
+            self._count_anomaly(before.name, signal.name)
+        if before >= FINAL_FROM:
+            if after >= FINAL_FROM:
+                return True
+            self._revive(order)
+        if after is _UNKNOWN and before is not _UNKNOWN:
+            self.unsettled.append(order)
+        if after < FINAL_FROM and (
+            signal is Signal.MODIFY_REJECT or (before is _UNKNOWN and after is not _UNKNOWN)
+        ):
+            # A refused modify never was; one of unknown outcome was settled by asking.
+            order.forget_pending()
+        return False
 
     def fill(self, order: Order, sz_lots: int, generation: int, ts_ns: int) -> None:
         """Count a fill; one of an earlier generation takes nothing from what rests now."""
@@ -306,7 +311,7 @@ class Orders:
     def send_cancel(self, order: Order, ts_ns: int) -> None:
         """A cancel was approved."""
         self._remember_settled(order)
-        self.signal(order, Signal.CANCEL_SENT, ts_ns)
+        self.signal(order, _CANCEL_SENT, ts_ns)
 
     def send_modify(self, order: Order, px_ticks: int, sz_lots: int, ts_ns: int) -> None:
         """A modify was approved; `sz_lots` is what shall remain."""
@@ -318,7 +323,7 @@ class Orders:
     def cancel_old(self, order: Order, ts_ns: int, reason: str) -> None:
         """The present generation left the book; with a modify in flight its successor may live."""
         if not order.pending_sz_lots:
-            self.signal(order, Signal.CANCELED, ts_ns, reason)
+            self.signal(order, _CANCELED, ts_ns, reason)
             return
         order.is_replaced = True
         order.reason = reason
@@ -356,7 +361,7 @@ class Orders:
         order.recount()
 
     def _remember_settled(self, order: Order) -> None:
-        if order.state is not OrderState.MODIFYING and order.state is not OrderState.CANCELING:
+        if order.state is not _MODIFYING and order.state is not _CANCELING:
             order.prior_state = order.state
 
     def _count_anomaly(self, before: str, signal: str) -> None:
@@ -364,8 +369,9 @@ class Orders:
         self.anomalies[key] = self.anomalies.get(key, 0) + 1
 
     def _leave(self, order: Order) -> None:
-        order.forget_pending()
-        order.uncount()
+        if order.pending_sz_lots or order.is_replaced:
+            order.forget_pending()
+        order.count(0, 0)
         order.exposure.count -= 1
         self._live[order.strategy, order.instrument].pop(order.cloid, None)
         if order.quote:

@@ -98,6 +98,7 @@ def test_the_ledger_closes_over_random_fills_fees_funding_and_transfers(
     assert start_e8 + transfers_e8 - paid_e8 - fees_e8 - funding_e8 + value_e8 == (
         account.equity_e8()
     )
+    assert account.equity_e8() - account.margin_used_e8() == account.free_margin_e8()
     assert (fees_e8, funding_e8, transfers_e8) == (
         account.fees_e8,
         account.funding_e8,
