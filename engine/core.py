@@ -381,7 +381,7 @@ class Engine:
             return NOTHING
         if event.name == _WARMUP_TIMER:
             return self.start_warm()
-        if not runner.is_started or self.gate.is_stopping:
+        if not runner.is_started:
             return NOTHING
         effects = runner.arm_timers(event.ts_local_ns, event.name)
         return effects + self._wish(runner, runner.strategy.on_timer(event.name))
