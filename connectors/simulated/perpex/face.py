@@ -45,8 +45,8 @@ class PerpexFace:
         self._core = core
         self._faults = faults
         self._tokens = TokenDesk(core.clock, randomness or SystemRandomness(), strict=strict)
-        self._hub = Hub(core, settings.warning_ppb)
-        self._ws = WsDesk(core, settings, self._tokens, self._hub, faults)
+        self.hub = Hub(core, settings.warning_ppb)
+        self._ws = WsDesk(core, settings, self._tokens, self.hub, faults)
         self._rest = RestDesk(core, settings, self._tokens, faults)
         self._runner: web.AppRunner | None = None
         self._site: web.TCPSite | None = None
@@ -61,7 +61,7 @@ class PerpexFace:
             app.router.add_get(path, self._ws.serve)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_WITHIN_S)
         await self._runner.setup()
-        self._core.listeners.append(self._hub)
+        self._core.listeners.append(self.hub)
         await self._listen(True)  # noqa: FBT003 - open or not is all it takes
         self._faults.listen.append(self._listen)
         for number in range(self.settings.accounts):
@@ -72,7 +72,7 @@ class PerpexFace:
         """Close every connection and stop listening."""
         if self._runner is None:
             return
-        self._core.listeners.remove(self._hub)
+        self._core.listeners.remove(self.hub)
         self._faults.listen.remove(self._listen)
         self._faults.release_hung()
         for connection in tuple(self._ws.connections):

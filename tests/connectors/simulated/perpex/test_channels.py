@@ -16,6 +16,7 @@ from tests.connectors.simulated.perpex.scene import (
     limit,
     market,
     serving,
+    until,
 )
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
@@ -488,8 +489,19 @@ async def test_the_socket_is_at_the_root_too() -> None:
 
 async def test_what_is_left_of_a_connection_is_forgotten() -> None:
     async with serving() as scene:
+        hub, instrument = scene.face.hub, scene.core.instruments["BTC"]
         async with scene.channel(scene.token(ALICE)) as channel:
             await subscribed(channel, 1, channel="trades", symbol="BTC")
-        async with scene.channel() as channel:
-            await channel.ask(op="ping", id=1)
-            assert 1 == len(scene.faults.ws.wires)
+            await subscribed(channel, 2, channel="orderbook", symbol="BTC")
+            await channel.receive()
+            await subscribed(channel, 3, channel="candles", symbol="BTC", interval="1m")
+            await subscribed(channel, 4, channel="positions")
+        topics = (
+            hub.trades(instrument),
+            hub.book(instrument, 20),
+            hub.candles(instrument, "1m"),
+            hub.positions(scene.core.accounts[ALICE]),
+        )
+
+        await until(lambda: not scene.faults.ws.wires)
+        assert [0, 0, 0, 0] == [len(topic.subscribers) for topic in topics]

@@ -57,6 +57,14 @@ async def test_markets_are_listed_without_a_token() -> None:
         } == answer.data[0]
 
 
+async def test_a_price_between_two_ticks_is_shown_whole() -> None:
+    async with serving() as scene:
+        scene.book(4_000.0, 4_000.01, coin="ETH", levels=1)
+        row = (await scene.ask("GET", "/markets")).data[1]
+
+        assert ("4000.005", "4000.005") == (row["mid_price"], row["mark_price"])
+
+
 async def test_the_book_is_shown_to_the_depth_that_was_asked_for() -> None:
     async with serving() as scene:
         answer = await scene.ask("GET", "/orderbook/BTC?depth=2")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import jwt
 import pytest
 from hypothesis import given
@@ -94,26 +92,32 @@ def _book(where: str, seq: int, bids: list[int], asks: list[int]) -> BookSnapsho
 # -- limits ----------------------------------------------------------------------------------------
 
 
-@given(waits=st.lists(st.integers(0, 30), max_size=40), most=st.integers(1, 6))
-def test_no_span_ever_has_more_requests_and_a_wait_that_is_kept_is_enough(
-    waits: list[int], most: int
+SPENDING = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 3)), max_size=40)
+
+
+@given(steps=SPENDING, most=st.integers(3, 6))
+def test_no_span_ever_has_more_requests_and_the_wait_that_is_told_is_the_least(
+    steps: list[tuple[int, int]], most: int
 ) -> None:
     clock = ManualClock()
     limits = RequestLimits(PerpexFaceSettings(requests_max=most), clock)
     passed: list[int] = []
-    for wait in waits:
+    for wait, requests in steps:
         clock.advance(wait * NS_PER_S)
-        try:
-            limits.spend("key")
-        except Refusal as refusal:
-            told = int(refusal.headers["Retry-After"])
-            assert 0 < told <= 60
-            assert len([ns for ns in passed if ns > clock.monotonic_ns() - 60 * NS_PER_S]) == most
+        now_s = clock.monotonic_ns() // NS_PER_S
+        told = next(s for s in range(61) if _fits(passed, now_s + s, requests, most))
+        if told:
+            with pytest.raises(Refusal) as refused:
+                limits.spend("key", requests)
+            assert str(told) == refused.value.headers["Retry-After"]
             clock.advance(told * NS_PER_S)
-            limits.spend("key")
-        passed.append(clock.monotonic_ns())
-    for first, after in zip(passed, itertools.islice(passed, most, None), strict=False):
-        assert after - first >= 60 * NS_PER_S
+        limits.spend("key", requests)
+        passed += [clock.monotonic_ns() // NS_PER_S] * requests
+
+
+def _fits(passed: list[int], at_s: int, requests: int, most: int) -> bool:
+    """Whether so many more fit into the minute that ends then."""
+    return len([second for second in passed if second > at_s - 60]) + requests <= most
 
 
 # -- tokens ----------------------------------------------------------------------------------------
