@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from statistics import median
 from typing import Final
 
 import msgspec
@@ -84,6 +83,7 @@ class Freshness:
         self._lines: dict[tuple[str, str], _Line] = {}
         self._lines_of: dict[str, list[_Line]] = {}
         self._is_paused = True
+        self._stale = 0
 
     def watch(self, channel: str, instrument: str, *, is_cadenced: bool) -> None:
         """Watch one more stream; its age runs from now."""
@@ -105,7 +105,7 @@ class Freshness:
         line.unmeasured += 1
         if line.unmeasured >= _GAPS_PER_MEASURE:
             self._measure(line)
-        if line.is_stale or (line.is_cadenced and self._any_stale(instrument)):
+        if self._stale:
             self._judge(instrument, now_ns)
 
     def limit_s(self, channel: str, instrument: str) -> float:
@@ -146,11 +146,9 @@ class Freshness:
     def _measure(self, line: _Line) -> None:
         settings = self._settings
         line.unmeasured = 0
-        usual_s = median(line.gaps) * settings.gaps / NS_PER_S
+        usual_ns = sorted(line.gaps)[len(line.gaps) // 2]
+        usual_s = usual_ns * settings.gaps / NS_PER_S
         line.limit_ns = round(max(settings.least_s, min(settings.most_s, usual_s)) * NS_PER_S)
-
-    def _any_stale(self, instrument: str) -> bool:
-        return any(line.is_stale for line in self._lines_of[instrument])
 
     def _judge(self, instrument: str, now_ns: int) -> None:
         """Say what changed for the streams of one instrument."""
@@ -170,6 +168,7 @@ class Freshness:
         if line.is_stale is is_stale:
             return
         line.is_stale = is_stale
+        self._stale += 1 if is_stale else -1
         now_ns = self._clock.now_ns()
         phase = StreamPhase.STALE if is_stale else StreamPhase.READY
         name = f"{self._prefix} {line.channel}"

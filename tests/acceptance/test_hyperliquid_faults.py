@@ -23,6 +23,7 @@ from connectors.stream import Backoff
 from connectors.web import AiohttpHttp
 from engine.model.events import (
     AccountRead,
+    FundingPaid,
     OrderAccepted,
     OrderCanceled,
     OrderCarried,
@@ -376,6 +377,23 @@ async def test_a_candle_history_comes_first_and_each_candle_once() -> None:
             assert [closes[0] + step * minute_ns for step in range(4)] == closes
         finally:
             await trader.close()
+
+
+async def test_funding_is_paid_once_though_its_stream_is_lost_on_the_hour() -> None:
+    soon = msgspec.structs.replace(VENUE, start_before_hour_s=2.0)
+    async with trading(place=soon) as trader:
+        trader.place(factor=1.02, tif=Tif.IOC)
+        await trader.until(trader.our_lots)
+        trader.venue.faults.ws.drop("userFundings")
+        await trader.until(lambda: trader.at_venue.history.fundings)
+        trader.venue.faults.ws.reset_all()
+        await trader.until(lambda: trader.heard(FundingPaid) and trader.is_ready())
+        await trader.link.refresh("account")
+
+        (paid,) = trader.heard(FundingPaid)
+        (row,) = trader.at_venue.history.fundings
+        assert (row.amount_e8, row.lots) == (paid.amount_e8, paid.sz_lots)
+        assert 0 == trader.agreement.readings[ACCOUNT].cash_gap_e8
 
 
 # -- everything at once ----------------------------------------------------------------------------

@@ -1,0 +1,417 @@
+"""When the streams of a link are ready, in virtual time: never before everything is there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import msgspec
+
+from connectors.hyperliquid.keys import Signer
+from connectors.hyperliquid.link import HyperliquidLink, Outside
+from connectors.hyperliquid.settings import LinkSettings, Place
+from connectors.port import Resumption, Wants
+from connectors.stream import Backoff
+from connectors.web import HttpReply
+from engine.config.secret import Secret
+from engine.drive.virtual_time import run_virtual, virtual_clock
+from engine.errors import TransportError
+from engine.model.events import (
+    AccountRead,
+    AnyEvent,
+    AssetContext,
+    Bar,
+    BookSnapshot,
+    FundingRate,
+    InstrumentUpdated,
+    OpenInterestCaps,
+    StreamChanged,
+    Trade,
+    WeightSpent,
+)
+from engine.model.units import NS_PER_MS, NS_PER_S
+from tests.connectors.fakes import FakeDialer, FakeHttp, FakeSocket, ScriptedRandomness
+
+SIGNER = Signer(Secret("22" * 32))
+MINUTE_NS = 60 * NS_PER_S
+SETTINGS = LinkSettings(stream_backoff=Backoff(1.0, 8.0, 1.0), ack_timeout_s=5.0)
+UNIVERSE = [
+    {"name": "BTC", "szDecimals": 5, "maxLeverage": 40, "marginTableId": 40},
+    {"name": "ETH", "szDecimals": 4, "maxLeverage": 25, "marginTableId": 25},
+]
+CONTEXT = {
+    "funding": "0.0000125",
+    "openInterest": "1.0",
+    "prevDayPx": "1.0",
+    "dayNtlVlm": "1.0",
+    "oraclePx": "100.0",
+    "markPx": "100.0",
+    "midPx": None,
+}
+SUMMARY = dict.fromkeys(("accountValue", "totalNtlPos", "totalRawUsd", "totalMarginUsed"), "1000.0")
+
+
+class Venue:
+    """A venue in memory: answers requests, and acknowledges subscriptions unless told not to."""
+
+    def __init__(self) -> None:
+        self.clock = virtual_clock()
+        self.dialer = FakeDialer()
+        self.dialer.on_socket = self._take_over
+        self.http = FakeHttp(self._answer)
+        self.acks = True
+        self.snapshots = True
+        self.fails: set[str] = set()
+        self.asked: list[str] = []
+        self.universe = UNIVERSE
+        self.capped: list[str] = []
+        self.fundings: list[dict[str, Any]] = []
+
+    def now_ms(self) -> int:
+        return self.clock.now_ns() // NS_PER_MS
+
+    def answers(self, asked: dict[str, Any]) -> Any:  # noqa: ANN401
+        """What each request gets."""
+        kind = asked["type"]
+        if kind == "exchangeStatus":
+            return {"time": self.now_ms() + 2_000}
+        if kind == "clearinghouseState":
+            return {
+                "marginSummary": SUMMARY,
+                "crossMarginSummary": SUMMARY,
+                "withdrawable": "1.0",
+                "assetPositions": [],
+                "time": self.now_ms(),
+            }
+        if kind == "candleSnapshot":
+            return self._candles(asked["req"]["startTime"], asked["req"]["endTime"])
+        meta = {"universe": self.universe, "marginTables": [], "collateralToken": 0}
+        table: dict[str, Any] = {
+            "meta": meta,
+            "metaAndAssetCtxs": [meta, [CONTEXT] * len(self.universe)],
+            "perpsAtOpenInterestCap": self.capped,
+            "userAbstraction": "default",
+            "userRole": {"role": "user"},
+            "userRateLimit": {"cumVlm": "5.0", "nRequestsUsed": 3, "nRequestsCap": 10_005},
+            "activeAssetData": {
+                "user": SIGNER.address,
+                "coin": "BTC",
+                "leverage": {"type": "cross", "value": 7},
+                "maxTradeSzs": ["1.0", "1.0"],
+                "availableToTrade": ["1.0", "1.0"],
+                "markPx": "100.0",
+            },
+            "fundingHistory": self.fundings,
+        }
+        return table.get(kind, [])
+
+    def _candles(self, start_ms: int, end_ms: int) -> list[dict[str, Any]]:
+        first = -(-start_ms // 60_000) * 60_000
+        return [candle(open_ms, self) for open_ms in range(first, end_ms + 1, 60_000)]
+
+    async def _answer(self, path: str, body: bytes) -> HttpReply:
+        asked = msgspec.json.decode(body)
+        if path == "/exchange":
+            return HttpReply(200, {}, b'{"status":"ok","response":{"type":"default"}}')
+        self.asked.append(asked["type"])
+        if asked["type"] in self.fails:
+            raise TransportError("scripted")
+        return HttpReply(200, {}, msgspec.json.encode(self.answers(asked)))
+
+    def _take_over(self, socket: FakeSocket) -> None:
+        plain = socket.send
+
+        async def send(text: str) -> None:
+            await plain(text)
+            message = msgspec.json.decode(text)
+            if message["method"] != "subscribe" or not self.acks:
+                return
+            wanted = message["subscription"]
+            put(socket, "subscriptionResponse", message | {"subscription": wanted | {"x": 1}})
+            if wanted["type"] == "userFills" and self.snapshots:
+                put(socket, "userFills", {"isSnapshot": True, "user": SIGNER.address, "fills": []})
+
+        socket.send = send  # type: ignore[method-assign]
+
+
+def candle(open_ms: int, venue: Venue) -> dict[str, Any]:
+    del venue
+    return {
+        "t": open_ms,
+        "T": open_ms + 59_999,
+        "s": "BTC",
+        "i": "1m",
+        "o": "1.0",
+        "c": "1.0",
+        "h": "1.0",
+        "l": "1.0",
+        "v": "1.0",
+        "n": 1,
+    }
+
+
+def put(socket: FakeSocket, channel: str, data: Any) -> None:  # noqa: ANN401
+    socket.put(msgspec.json.encode({"channel": channel, "data": data}))
+
+
+def book(socket: FakeSocket, venue: Venue) -> None:
+    levels = [[{"px": "99.0", "sz": "1.0", "n": 1}], [{"px": "101.0", "sz": "1.0", "n": 1}]]
+    put(socket, "l2Book", {"coin": "BTC", "time": venue.now_ms() + 2_000, "levels": levels})
+
+
+def context(socket: FakeSocket) -> None:
+    put(socket, "activeAssetCtx", {"coin": "BTC", "ctx": CONTEXT})
+
+
+class Rig:
+    """A link to a venue in memory."""
+
+    def __init__(self, settings: LinkSettings = SETTINGS) -> None:
+        self.venue = Venue()
+        self.events: list[AnyEvent] = []
+        outside = Outside(
+            self.venue.clock,
+            ScriptedRandomness(1.0),
+            self.venue.http,  # type: ignore[arg-type]
+            self.venue.dialer,
+        )
+        place = Place("http://venue", "ws://venue/ws")
+        accounts = {"main": (SIGNER.address, SIGNER)}
+        self.link = HyperliquidLink("hl", place, accounts, outside, settings)
+
+    async def open(self, **wants: Any) -> Any:  # noqa: ANN401
+        await self.link.load()
+        want = Wants("hl:BTC", **({"book": True} | wants))
+        states = await self.link.open([want], Resumption(), self.events.append)
+        await asyncio.sleep(0.01)
+        return states[0]
+
+    @property
+    def market(self) -> FakeSocket:
+        """The newest market connection: the one that was asked for the book."""
+        return next(
+            one for one in reversed(self.venue.dialer.sockets) if '"coin"' in "".join(one.sent)
+        )
+
+    @property
+    def user(self) -> FakeSocket:
+        """The newest account connection."""
+        return next(
+            one for one in reversed(self.venue.dialer.sockets) if '"user"' in "".join(one.sent)
+        )
+
+    def phases(self, stream: str) -> list[str]:
+        return [
+            event.phase.value
+            for event in self.events
+            if isinstance(event, StreamChanged) and event.stream == stream
+        ]
+
+
+def virtually(test: Callable[[Rig], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+    """Let a test run with a rig of its own in virtual time."""
+
+    async def play() -> None:
+        rig = Rig()
+        try:
+            await test(rig)
+        finally:
+            await rig.link.close()
+        assert len(asyncio.all_tasks()) == 1
+
+    def run() -> None:
+        run_virtual(play())
+
+    run.__name__ = test.__name__
+    return run
+
+
+@virtually
+async def test_opening_gives_the_state_and_measures_the_venues_clock(rig: Rig) -> None:
+    state = await rig.open()
+
+    assert 1000 * 10**8 == state.cash_e8
+    assert {"hl:BTC": (7, True)} == state.leverage
+    assert any(isinstance(event, WeightSpent) for event in rig.events)
+    prepared_ms = rig.link._common.time.now_ms()  # noqa: SLF001 - the clock has no other face
+    assert rig.venue.now_ms() + 2_000 == prepared_ms
+
+
+@virtually
+async def test_an_instrument_is_ready_with_its_first_book_and_context_and_not_before(
+    rig: Rig,
+) -> None:
+    await rig.open()
+    assert ["down", "up"] == rig.phases("hl market")
+    book(rig.market, rig.venue)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert ["down", "up"] == rig.phases("hl market")
+
+    context(rig.market)
+    await asyncio.sleep(0.01)
+    assert ["down", "up", "ready"] == rig.phases("hl market")
+    assert any(isinstance(event, BookSnapshot) for event in rig.events)
+
+
+@virtually
+async def test_a_lost_market_stream_is_down_until_book_and_context_came_again(rig: Rig) -> None:
+    await rig.open()
+    book(rig.market, rig.venue)
+    context(rig.market)
+    await asyncio.sleep(1)
+    rig.market.lose()
+    await asyncio.sleep(3)
+    assert ["down", "up", "ready", "down", "up"] == rig.phases("hl market")
+
+    book(rig.market, rig.venue)
+    context(rig.market)
+    await asyncio.sleep(0.01)
+    assert "ready" == rig.phases("hl market")[-1]
+
+
+@virtually
+async def test_an_account_stream_is_ready_after_acks_snapshot_and_reading(rig: Rig) -> None:
+    await rig.open()
+    assert ["down", "up", "ready"] == rig.phases("hl account")
+
+    rig.venue.snapshots = False
+    rig.user.lose()
+    await asyncio.sleep(3)
+    assert "up" == rig.phases("hl account")[-1]
+
+    rig.venue.snapshots = True
+    put(rig.user, "userFills", {"isSnapshot": True, "user": SIGNER.address, "fills": []})
+    await asyncio.sleep(0.01)
+    assert "ready" == rig.phases("hl account")[-1]
+    assert isinstance(rig.events[-2], AccountRead)
+
+
+@virtually
+async def test_a_connection_whose_subscriptions_are_not_confirmed_is_made_anew(rig: Rig) -> None:
+    await rig.open()
+    rig.venue.acks = False
+    dials = len(rig.venue.dialer.dials)
+    rig.user.lose()
+    await asyncio.sleep(SETTINGS.ack_timeout_s + 5)
+    assert len(rig.venue.dialer.dials) >= dials + 2
+    assert "ready" != rig.phases("hl account")[-1]
+
+    rig.venue.acks = True
+    await asyncio.sleep(20)
+    assert "ready" == rig.phases("hl account")[-1]
+
+
+@virtually
+async def test_while_the_account_cannot_be_read_its_stream_is_not_ready(rig: Rig) -> None:
+    await rig.open()
+    rig.venue.fails.add("clearinghouseState")
+    rig.user.lose()
+    await asyncio.sleep(60)
+    assert "up" == rig.phases("hl account")[-1]
+
+    rig.venue.fails.clear()
+    await asyncio.sleep(SETTINGS.settle_backoff.most_s + 1)
+    assert "ready" == rig.phases("hl account")[-1]
+
+
+@virtually
+async def test_a_stalled_book_is_stale_while_its_connection_lives(rig: Rig) -> None:
+    await rig.open()
+    for _ in range(40):
+        book(rig.market, rig.venue)
+        context(rig.market)
+        await asyncio.sleep(0.5)
+    assert [] == rig.phases("hl l2Book")
+
+    for _ in range(5):
+        context(rig.market)
+        await asyncio.sleep(0.5)
+    assert ["stale"] == rig.phases("hl l2Book")
+    assert "ready" == rig.phases("hl market")[-1]
+
+
+@virtually
+async def test_old_trades_that_every_subscription_replays_are_not_passed_on(rig: Rig) -> None:
+    await rig.open(trades=True)
+
+    def trade(tid: int, time_ms: int) -> dict[str, Any]:
+        return {
+            "coin": "BTC",
+            "side": "B",
+            "px": "1.0",
+            "sz": "1.0",
+            "hash": "0x0",
+            "time": time_ms,
+            "tid": tid,
+        }
+
+    now_ms = rig.venue.now_ms() + 2_000
+    rows = [trade(1, now_ms - 60_000), trade(2, now_ms + 5)]
+    put(rig.market, "trades", rows)
+    put(rig.market, "trades", rows)
+    await asyncio.sleep(0.01)
+
+    assert [2] == [event.trade_id for event in rig.events if isinstance(event, Trade)]
+
+
+@virtually
+async def test_candles_come_as_history_then_live_without_a_gap_over_a_lost_connection(
+    rig: Rig,
+) -> None:
+    await rig.open(bars_ns=(MINUTE_NS,), history_bars=5)
+    bars = [event for event in rig.events if isinstance(event, Bar)]
+    assert 5 == len(bars)
+
+    open_ms = bars[-1].ts_venue_ns // NS_PER_MS
+    for step in range(3):
+        put(rig.market, "candle", candle(open_ms + step * 60_000, rig.venue))
+    await asyncio.sleep(400)
+    rig.market.lose()
+    await asyncio.sleep(5)
+
+    closes = [event.ts_venue_ns for event in rig.events if isinstance(event, Bar)]
+    assert closes == [closes[0] + step * MINUTE_NS for step in range(len(closes))]
+    assert len(closes) >= 5 + 6
+
+
+@virtually
+async def test_a_refresh_tells_what_changed(rig: Rig) -> None:
+    await rig.open()
+    rig.venue.universe = [*UNIVERSE, {"name": "NEW", "szDecimals": 1, "maxLeverage": 3}]
+    rig.venue.capped = ["ETH"]
+    rig.events.clear()
+    await rig.link.refresh("metadata")
+    await rig.link.refresh("metadata")
+    await rig.link.refresh("contexts")
+    await rig.link.refresh("contexts")
+
+    (new,) = [event for event in rig.events if isinstance(event, InstrumentUpdated)]
+    assert ("hl:NEW", 2) == (new.instrument.id, new.instrument.asset)
+    (caps,) = [event for event in rig.events if isinstance(event, OpenInterestCaps)]
+    assert ("hl:ETH",) == caps.instruments
+    assert 2 == sum(isinstance(event, AssetContext) for event in rig.events)
+
+
+@virtually
+async def test_settled_funding_is_told_once_each_hour(rig: Rig) -> None:
+    await rig.open()
+    await asyncio.sleep(3_700)
+    settled_ms = rig.venue.now_ms() - 50_000
+    rig.venue.fundings = [{"coin": "BTC", "fundingRate": "0.0001", "time": settled_ms}]
+    rig.events.clear()
+    for _ in range(3):
+        await rig.link.refresh("contexts")
+
+    (event,) = [event for event in rig.events if isinstance(event, FundingRate)]
+    assert (0.0001, settled_ms * NS_PER_MS) == (event.rate, event.ts_venue_ns)
+
+
+@virtually
+async def test_closing_twice_is_closing_once(rig: Rig) -> None:
+    await rig.open()
+    await rig.link.close()
+    await asyncio.sleep(100)
+
+    assert all(socket.is_closed for socket in rig.venue.dialer.sockets)
