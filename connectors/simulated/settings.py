@@ -60,9 +60,10 @@ class Cadences(msgspec.Struct, frozen=True, kw_only=True):
 class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How a loopback venue is set up.
 
-    `port` 0 picks a free one; `perpex_port` None leaves the Perpex face out. `coins` and `market`
-    describe a generated market, `replay` a tape that is played instead. `history_s` seconds of the
-    generated market lie before the start, so that candles and trades are there to be read.
+    `port` 0 picks a free one; `perpex_port` None leaves the Perpex face out, `perpex` is what it is
+    like. `coins` and `market` describe a generated market, `replay` a tape that is played instead.
+    `history_s` seconds of the generated market lie before the start, so that candles and trades are
+    there to be read.
     `start_before_hour_s` None leaves the clock as it is, unless `start_ns` says what it shows
     first.
 
