@@ -199,7 +199,9 @@ class Settler:
 
     def _gone(self, ticket: Ticket, reason: str) -> None:
         self._tickets.end(ticket, self._clock.monotonic_ns())
-        if not ticket.is_filled and not ticket.is_told and ticket.cloid not in self.asked:
+        # One of an earlier run that nobody asked about has no market to be told on.
+        is_due = bool(ticket.instrument) and ticket.cloid not in self.asked
+        if is_due and not ticket.is_filled and not ticket.is_told:
             ticket.is_told = True
             self._teller.canceled(ticket, reason)
         ticket.reason = reason

@@ -775,6 +775,94 @@ def test_children_of_an_entry_that_never_lived_are_canceled_as_the_venue_would_h
     assert ["OrderRejected 0", "OrderAccepted 0", "OrderCanceled 0"] == play(story)
 
 
+THIRD = "0x" + "00000000000000ab" + "0000000000000003"
+
+
+async def bracket(rig: Rig) -> None:
+    """An entry that rests, and a stop and a take profit that wait for it."""
+    stop = Trigger(95_000, TriggerKind.STOP_LOSS, True)  # noqa: FBT003
+    take = Trigger(105_000, TriggerKind.TAKE_PROFIT, True)  # noqa: FBT003
+    common: dict[str, Any] = {"side": Side.SELL, "reduce_only": True, "parent": CLOID}
+    listed = [
+        order("1"),
+        order("2", "pending", client_order_id=OTHER),
+        order("3", "pending", client_order_id=THIRD),
+    ]
+    rig.on("POST orders/batch", reply({"results": [{"order": item} for item in listed]}))
+    rig.on("GET account", reply(account(open_orders=listed)))
+    for number in ("1", "2", "3"):
+        rig.on(f"DELETE orders/{number}", reply({"status": "canceled", "filled_size": "0"}))
+    children = place(OTHER, trigger=stop, **common), place(THIRD, trigger=take, **common)
+    rig.send(place(), *children, kind="bracket")
+    await asyncio.sleep(0.1)
+    rig.heard.clear()
+
+
+def gone(rig: Rig) -> list[str]:
+    return sorted(event.cloid[-1] for event in rig.told(OrderCanceled))
+
+
+def test_when_one_child_is_filled_the_other_is_canceled() -> None:
+    async def story(rig: Rig) -> list[str]:
+        await bracket(rig)
+        rows = [fill("a"), fill("b", order_id="2", client_order_id=OTHER, side="sell")]
+        rig.on("GET trades", reply(rows))
+        await asyncio.sleep(5)
+        return gone(rig)
+
+    assert ["3"] == play(story)
+
+
+def test_when_the_entry_is_canceled_without_a_fill_its_children_are_too() -> None:
+    async def story(rig: Rig) -> list[str]:
+        await bracket(rig)
+        rig.send(CANCEL, kind="cancel")
+        await asyncio.sleep(1)
+        return gone(rig)
+
+    assert ["1", "2", "3"] == play(story)
+
+
+def test_when_the_entry_was_filled_in_part_its_children_stay() -> None:
+    async def story(rig: Rig) -> list[str]:
+        await bracket(rig)
+        rig.on("DELETE orders/1", reply({"status": "canceled", "filled_size": "0.1"}))
+        rig.on("GET trades", reply([fill(size="0.1")]))
+        rig.send(CANCEL, kind="cancel")
+        await asyncio.sleep(5)
+        return gone(rig)
+
+    assert ["1"] == play(story)
+
+
+@pytest.mark.parametrize(
+    ("answer", "size", "expected"),
+    [
+        (reply(order("4", client_order_id=NEXT)), "0", []),
+        (error(422, "INVALID_PRICE"), "0", ["2", "3"]),
+        (error(422, "INVALID_PRICE"), "0.1", []),
+    ],
+)
+def test_a_modified_entry_keeps_its_children_unless_nothing_is_left_of_it(
+    answer: Any,  # noqa: ANN401
+    size: str,
+    expected: list[str],
+) -> None:
+    async def story(rig: Rig) -> list[str]:
+        await bracket(rig)
+        rows = [] if size == "0" else [fill(size=size)]
+        rig.on("GET trades", reply(rows))
+        rig.session.wake()
+        await asyncio.sleep(5)
+        rig.on("DELETE orders/1", reply({"status": "canceled", "filled_size": size}))
+        rig.on("POST orders", answer)
+        rig.send(MODIFY, kind="modify")
+        await asyncio.sleep(1)
+        return [number for number in gone(rig) if number != "1"]
+
+    assert expected == play(story)
+
+
 # -- leverage, funding, account --------------------------------------------------------------------
 
 
@@ -951,6 +1039,17 @@ def test_orders_of_an_earlier_run_are_recognised_asked_about_and_settled() -> No
         return [f"{type(e).__name__} {e.cloid[-1]}" for e in rig.told(OrderAccepted, OrderCanceled)]
 
     assert ["OrderAccepted 1", "OrderCanceled 2"] == sorted(run_virtual(run()))
+
+
+def test_a_generation_of_an_earlier_run_that_nobody_asks_about_ends_without_a_word() -> None:
+    async def run() -> tuple[int, list[str]]:
+        rig = Rig()
+        await rig.open(Resumption(generations=((OTHER, 3, 8),)))
+        await asyncio.sleep(200)
+        await rig.session.aclose()
+        return rig.session.budget.open_orders, rig.names()
+
+    assert (0, []) == run_virtual(run())
 
 
 def test_positions_that_never_stand_still_cannot_be_opened_on() -> None:
