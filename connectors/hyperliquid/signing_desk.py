@@ -7,17 +7,17 @@ expire: they are wanted whenever they arrive.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 from connectors.hyperliquid.actions import NoopAction
 from connectors.hyperliquid.answers import Outcome, Request, outcomes
-from connectors.hyperliquid.batches import from_batch
+from connectors.hyperliquid.batches import from_batch, split
 from connectors.hyperliquid.common import Common
 from connectors.hyperliquid.envelope import sealed
 from connectors.hyperliquid.keys import Signer
 from connectors.hyperliquid.nonces import Nonces
 from connectors.hyperliquid.preflight import Credential
-from connectors.hyperliquid.submit import EXCHANGE_PATH, JSON_HEADERS
 from connectors.web import OrderedHttp
 from engine.errors import CredentialsError
 from engine.model.commands import (
@@ -28,6 +28,10 @@ from engine.model.commands import (
     Outgoing,
     UpdateLeverage,
 )
+
+EXCHANGE_PATH: Final = "/exchange"
+JSON_HEADERS: Final = {"Content-Type": "application/json"}
+_BETWEEN: Final = b"\n"
 
 
 class SigningDesk:
@@ -52,21 +56,30 @@ class SigningDesk:
         self._credentials[credential.account] = credential
 
     def prepare(self, batch: Batch, notes: tuple[OrderNote, ...]) -> Outgoing:
-        """A batch as exact bytes. Raises CredentialsError for an account that has no key."""
+        """A batch as exact bytes; `bodies` takes them apart where it is more than one action.
+
+        The nonce is the highest of them: only cancels and leverages, which make no orders, are ever
+        more than one. Raises CredentialsError for an account that has no key.
+        """
         common = self._common
         credential, signer = self._signer(batch.account)
-        nonce = self._nonces_of(signer).next()
+        nonces = self._nonces_of(signer)
         expires_ms = 0
         if may_add_risk(batch.commands):
             expires_ms = common.time.now_ms() + common.settings.expires_after_ms
-        body = sealed(
-            from_batch(batch, common.instruments),
-            nonce,
-            signer,
-            is_mainnet=self._is_mainnet,
-            vault_address=credential.vault_address,
-            expires_after_ms=expires_ms or None,
-        )
+        made = [
+            sealed(
+                from_batch(part, common.instruments),
+                nonces.next(),
+                signer,
+                is_mainnet=self._is_mainnet,
+                vault_address=credential.vault_address,
+                expires_after_ms=expires_ms or None,
+            )
+            for part in split(batch)
+        ]
+        body = _BETWEEN.join(made)
+        nonce = nonces.high_water
         return Outgoing(common.venue, batch.account, batch, nonce, body, expires_ms, notes)
 
     async def noop(self, credential: Credential) -> Outcome:
@@ -110,6 +123,11 @@ class SigningDesk:
             nonces = Nonces(self._common.time, high_water=self._high_water)
             self._nonces[signer.address] = nonces
         return nonces
+
+
+def bodies(outgoing: Outgoing) -> Iterator[tuple[Batch, bytes]]:
+    """Each action of an outgoing batch, as its part of the commands and its exact bytes."""
+    return zip(split(outgoing.batch), outgoing.body.split(_BETWEEN), strict=True)
 
 
 def may_add_risk(commands: Iterable[Command]) -> bool:

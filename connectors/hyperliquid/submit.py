@@ -1,8 +1,8 @@
 """Sends prepared actions: each once, in the order given, answers taken as they come.
 
-Nothing here signs or repeats. A request of an account is written when the one before it has been
-written, or has failed to be; answers are awaited side by side. What certainly never left was
-refused; what got no readable answer is unclear.
+Nothing here signs or repeats. A batch that is several actions is sent action by action. A request
+of an account is written when the one before it has been written, or has failed to be; answers are
+awaited side by side. What certainly never left was refused; what got no readable answer is unclear.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ from typing import Final
 from connectors.hyperliquid.answers import NotTaken, Outcomes, Unclear, clip, outcomes
 from connectors.hyperliquid.common import Common
 from connectors.hyperliquid.flights import Flight, Flights
+from connectors.hyperliquid.signing_desk import EXCHANGE_PATH, JSON_HEADERS, bodies
 from connectors.hyperliquid.verdicts import REQUESTS, Verdicts
 from connectors.web import OrderedHttp
 from engine.errors import NotSentError, TransportError
-from engine.model.commands import Outgoing
+from engine.model.commands import Batch, Outgoing
 
-EXCHANGE_PATH: Final = "/exchange"
-JSON_HEADERS: Final = {"Content-Type": "application/json"}
 NOT_SENT: Final = "notSent"
 TOO_MANY: Final = 429
 
@@ -43,7 +42,8 @@ class Submitter:
         self._common.orders.sent(outgoing.batch)
         if len(self._posts) >= self._common.settings.in_flight_max:
             text = f"{NOT_SENT}: {len(self._posts)} actions are in flight"
-            self._verdicts.tell(outgoing, self._each(outgoing, NotTaken(text)))
+            batch = outgoing.batch
+            self._verdicts.tell(batch.account, batch.commands, self._each(batch, NotTaken(text)))
             return
         self._common.weight.spend(outgoing.batch.ip_weight)
         flight = self._flights.depart(outgoing)
@@ -70,43 +70,48 @@ class Submitter:
             if not written.done():
                 written.set_result(None)
 
+        told: Outcomes = ()
         try:
             if before is not None and not before.done():
                 await asyncio.shield(before)
-            told = await self._ask(outgoing, on_written)
+            for number, (part, body) in enumerate(bodies(outgoing)):
+                if number:
+                    self._common.spend_now(1)
+                outcomes_of_part = await self._ask(part, body, on_written)
+                self._verdicts.tell(outgoing.account, part.commands, outcomes_of_part)
+                told += outcomes_of_part
         finally:
             on_written()
-        is_unclear = self._verdicts.tell(outgoing, told)
-        self._flights.land(flight, is_unclear=is_unclear)
-        if is_unclear:
+        unclear = [one for one in told if isinstance(one, Unclear)]
+        self._flights.land(flight, is_unclear=bool(unclear))
+        if unclear:
             self._common.log.warning(
                 "outcome unclear",
                 account=outgoing.account,
                 kind=outgoing.batch.kind,
                 commands=len(outgoing.batch.commands),
                 nonce=outgoing.nonce,
-                detail=next(str(one.detail) for one in told if isinstance(one, Unclear)),
+                detail=unclear[0].detail,
             )
 
-    async def _ask(self, outgoing: Outgoing, on_written: Callable[[], None]) -> Outcomes:
+    async def _ask(self, part: Batch, body: bytes, on_written: Callable[[], None]) -> Outcomes:
         try:
             reply = await self._http.request(
                 "POST",
                 EXCHANGE_PATH,
-                body=outgoing.body,
+                body=body,
                 headers=JSON_HEADERS,
                 timeout_s=self._common.settings.action_timeout_s,
                 on_written=on_written,
             )
         except NotSentError as error:
-            return self._each(outgoing, NotTaken(clip(f"{NOT_SENT}: {error}")))
+            return self._each(part, NotTaken(clip(f"{NOT_SENT}: {error}")))
         except TransportError as error:
-            return self._each(outgoing, Unclear(clip(str(error))))
+            return self._each(part, Unclear(clip(str(error))))
         if reply.status == TOO_MANY:
             self._common.weight.shut(self._common.settings.crowded_pause_s)
-        batch = outgoing.batch
-        return outcomes(reply.status, reply.body, len(batch.commands), REQUESTS[batch.kind])
+        return outcomes(reply.status, reply.body, len(part.commands), REQUESTS[part.kind])
 
     @staticmethod
-    def _each(outgoing: Outgoing, outcome: NotTaken | Unclear) -> Outcomes:
-        return (outcome,) * len(outgoing.batch.commands)
+    def _each(batch: Batch, outcome: NotTaken | Unclear) -> Outcomes:
+        return (outcome,) * len(batch.commands)

@@ -7,7 +7,7 @@ before the venue looked at it, or never left, is a refusal; what is unclear is a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from connectors.hyperliquid.answers import (
@@ -31,7 +31,6 @@ from engine.model.commands import (
     CancelOrder,
     Command,
     ModifyOrder,
-    Outgoing,
     Place,
     UpdateLeverage,
 )
@@ -59,15 +58,13 @@ class Verdicts:
         self._reports = reports
         self._on_leverage_doubt = on_leverage_doubt
 
-    def tell(self, outgoing: Outgoing, outcomes: Outcomes) -> bool:
-        """Events for every command; whether any outcome is unclear."""
-        account = outgoing.account
-        for command, outcome in zip(outgoing.batch.commands, outcomes, strict=True):
+    def tell(self, account: str, commands: Sequence[Command], outcomes: Outcomes) -> None:
+        """Events for every command, in order."""
+        for command, outcome in zip(commands, outcomes, strict=True):
             try:
                 self._tell_one(account, command, outcome)
             except VenueError as error:
                 self._common.distrust("answer", error)
-        return any(isinstance(outcome, Unclear) for outcome in outcomes)
 
     def _tell_one(self, account: str, command: Command, outcome: Outcome) -> None:
         if isinstance(command, UpdateLeverage):

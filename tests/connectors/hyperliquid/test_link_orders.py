@@ -20,11 +20,9 @@ from connectors.hyperliquid.answers import (
 from connectors.hyperliquid.fills import CashBook
 from connectors.hyperliquid.verdicts import Verdicts
 from engine.model.commands import (
-    Batch,
     CancelOrder,
     Command,
     ModifyOrder,
-    Outgoing,
     Place,
     UpdateLeverage,
 )
@@ -77,9 +75,8 @@ class Desk:
         )
         self.cash = CashBook(self.parts.common, self.parts.reports, "main", ADDRESS)
 
-    def answer(self, kind: str, command: Command, outcome: Outcome) -> bool:
-        batch = Batch("main", kind, (command,), 1, 1)
-        return self.verdicts.tell(Outgoing("hl", "main", batch, 1, b""), (outcome,))
+    def answer(self, command: Command, outcome: Outcome) -> None:
+        self.verdicts.tell("main", (command,), (outcome,))
 
     def update(self, oid: int, status: str, **fields: str) -> None:
         self.parts.reports.update("main", open_order(oid, 1, **fields), status, NOW_MS)
@@ -102,7 +99,7 @@ def test_an_answer_to_a_place_is_one_event(
     desk = Desk()
     desk.parts.sent("order", PLACE)
 
-    assert isinstance(outcome, Unclear) is desk.answer("order", PLACE, outcome)
+    desk.answer(PLACE, outcome)
     assert expected == told(desk.parts)
 
 
@@ -122,10 +119,10 @@ def test_an_answer_to_a_modify_names_the_generation_it_would_make(
 ) -> None:
     desk = Desk()
     desk.parts.sent("order", PLACE)
-    desk.answer("order", PLACE, Resting(5))
+    desk.answer(PLACE, Resting(5))
     desk.parts.sent("modify", MODIFY)
     desk.parts.take()
-    desk.answer("modify", MODIFY, outcome)
+    desk.answer(MODIFY, outcome)
 
     (event,) = desk.parts.take()
     assert type(event) is expected
@@ -148,9 +145,9 @@ def test_an_answer_to_a_cancel_concludes_no_more_than_it_says(
 ) -> None:
     desk = Desk()
     desk.parts.sent("order", PLACE)
-    desk.answer("order", PLACE, Resting(5))
+    desk.answer(PLACE, Resting(5))
     desk.parts.take()
-    desk.answer("cancel", CANCEL, outcome)
+    desk.answer(CANCEL, outcome)
 
     (event,) = desk.parts.take()
     assert type(event) is expected
@@ -159,21 +156,21 @@ def test_an_answer_to_a_cancel_concludes_no_more_than_it_says(
 def test_a_cancel_that_met_a_modify_is_about_the_generation_the_venue_holds() -> None:
     desk = Desk()
     desk.parts.sent("order", PLACE)
-    desk.answer("order", PLACE, Resting(5))
+    desk.answer(PLACE, Resting(5))
     desk.parts.sent("modify", MODIFY)
-    desk.answer("modify", MODIFY, Resting(6))
+    desk.answer(MODIFY, Resting(6))
     desk.parts.take()
 
-    desk.answer("cancel", CANCEL, Unclear("timeout"))
+    desk.answer(CANCEL, Unclear("timeout"))
     assert [("OrderUnclear", 1, -1)] == told(desk.parts)
-    desk.answer("cancel", CANCEL, Success())
+    desk.answer(CANCEL, Success())
     assert [("OrderCanceled", 1, 6)] == told(desk.parts)
 
 
 def test_a_cancel_of_an_order_that_is_not_ours_goes_by_its_oid() -> None:
     desk = Desk()
     foreign = CancelOrder("hl:BTC", "oid:77", 0)
-    desk.answer("cancel", foreign, Success())
+    desk.answer(foreign, Success())
 
     assert [("OrderCanceled", 0, 77)] == told(desk.parts)
 
@@ -181,13 +178,13 @@ def test_a_cancel_of_an_order_that_is_not_ours_goes_by_its_oid() -> None:
 def test_a_confirmed_leverage_is_told_and_an_unconfirmed_one_is_read() -> None:
     desk = Desk()
     wish = UpdateLeverage("hl:BTC", 5, is_cross=True)
-    desk.answer("leverage", wish, Success())
+    desk.answer(wish, Success())
     (event,) = desk.parts.take()
     assert isinstance(event, LeverageSet)
     assert (5, True) == (event.leverage, event.is_cross)
 
     for outcome in (Refused("no"), NotTaken("HTTP 429"), Unclear("timeout")):
-        desk.answer("leverage", wish, outcome)
+        desk.answer(wish, outcome)
     assert [] == desk.parts.take()
     assert [wish] * 3 == desk.doubts
 
@@ -197,7 +194,7 @@ def test_an_acceptance_is_told_once_whatever_comes_first(order: tuple[int, ...])
     desk = Desk()
     desk.parts.sent("order", PLACE)
     news: list[Callable[[], object]] = [
-        lambda: desk.answer("order", PLACE, Resting(5)),
+        lambda: desk.answer(PLACE, Resting(5)),
         lambda: desk.update(5, "open"),
         lambda: desk.update(5, "open"),
     ]
@@ -211,12 +208,12 @@ def test_an_acceptance_is_told_once_whatever_comes_first(order: tuple[int, ...])
 def test_a_modify_ends_as_its_new_generation_whatever_comes_first(order: tuple[int, ...]) -> None:
     desk = Desk()
     desk.parts.sent("order", PLACE)
-    desk.answer("order", PLACE, Resting(5))
+    desk.answer(PLACE, Resting(5))
     desk.parts.sent("modify", MODIFY)
     desk.parts.take()
     new = {"px": "90.0", "sz": "2.0", "orig_sz": "2.0"}
     news: list[Callable[[], object]] = [
-        lambda: desk.answer("modify", MODIFY, Resting(6)),
+        lambda: desk.answer(MODIFY, Resting(6)),
         lambda: desk.update(5, "canceled"),
         lambda: desk.update(6, "open", **new),
         lambda: desk.cash.book_fills([fill(9, oid=6, number=1, px="90.0", sz="0.5")]),
@@ -244,10 +241,10 @@ def test_a_modify_ends_as_its_new_generation_whatever_comes_first(order: tuple[i
 def test_a_cancel_is_told_once_whatever_comes_first(order: tuple[int, ...]) -> None:
     desk = Desk()
     desk.parts.sent("order", PLACE)
-    desk.answer("order", PLACE, Resting(5))
+    desk.answer(PLACE, Resting(5))
     desk.parts.take()
     news: list[Callable[[], object]] = [
-        lambda: desk.answer("cancel", CANCEL, Success()),
+        lambda: desk.answer(CANCEL, Success()),
         lambda: desk.update(5, "canceled"),
         lambda: desk.update(5, "open"),
     ]
@@ -263,8 +260,8 @@ def test_an_answer_that_comes_after_the_end_says_nothing() -> None:
     desk.update(5, "open")
     desk.update(5, "filled")
     desk.parts.take()
-    desk.answer("order", PLACE, Resting(5))
-    desk.answer("order", PLACE, Unclear("timeout"))
+    desk.answer(PLACE, Resting(5))
+    desk.answer(PLACE, Unclear("timeout"))
 
     assert [] == told(desk.parts)
 
@@ -313,7 +310,7 @@ def test_an_ioc_that_filled_in_part_is_over_after_its_last_fill(*, is_fill_first
     ]
     if is_fill_first:
         desk.cash.book_fills(fills)
-    desk.answer("order", place, Filled(5, "0.4", "100.0"))
+    desk.answer(place, Filled(5, "0.4", "100.0"))
     if not is_fill_first:
         desk.cash.book_fills(fills)
     desk.update(5, "canceled")
@@ -344,12 +341,12 @@ def test_an_order_of_an_earlier_run_is_known_again_by_its_first_news() -> None:
 def test_a_refused_modify_leaves_its_number_to_the_next() -> None:
     desk = Desk()
     desk.parts.sent("order", PLACE)
-    desk.answer("order", PLACE, Resting(5))
+    desk.answer(PLACE, Resting(5))
     desk.parts.sent("modify", MODIFY)
-    desk.answer("modify", MODIFY, Refused("no"))
+    desk.answer(MODIFY, Refused("no"))
     desk.parts.sent("modify", MODIFY)
     desk.parts.take()
-    desk.answer("modify", MODIFY, Resting(6))
+    desk.answer(MODIFY, Resting(6))
 
     assert [("OrderReplaced", 1, 6)] == told(desk.parts)
 

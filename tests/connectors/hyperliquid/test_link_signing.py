@@ -12,7 +12,7 @@ from connectors.hyperliquid.info.client import InfoClient
 from connectors.hyperliquid.keys import Signer
 from connectors.hyperliquid.preflight import Credential, Preflight
 from connectors.hyperliquid.sign import Signature, l1_digest, pack, recover_address
-from connectors.hyperliquid.signing_desk import SigningDesk, may_add_risk
+from connectors.hyperliquid.signing_desk import SigningDesk, bodies, may_add_risk
 from connectors.web import AiohttpHttp, HttpReply
 from engine.config.secret import Secret
 from engine.drive.virtual_time import run_virtual, virtual_clock
@@ -100,6 +100,18 @@ def test_the_bytes_are_signed_by_the_accounts_key_for_this_network() -> None:
     assert SIGNER.address != signer_of(envelope, is_mainnet=True)
     assert outgoing.nonce == envelope["nonce"]
     assert ("hl", "main") == (outgoing.venue, outgoing.account)
+
+
+def test_a_batch_that_is_several_actions_is_signed_as_several() -> None:
+    other = UpdateLeverage("hl:ETH", 3, is_cross=True)
+    outgoing = prepared("leverage", LEVERAGE, other)
+    parts = [(part.commands, opened(body)) for part, body in bodies(outgoing)]
+
+    assert [(LEVERAGE,), (other,)] == [commands for commands, _ in parts]
+    assert [0, 1] == [envelope["action"]["asset"] for _, envelope in parts]
+    nonces = [envelope["nonce"] for _, envelope in parts]
+    assert [outgoing.nonce - 1, outgoing.nonce] == nonces
+    assert {SIGNER.address} == {signer_of(one, is_mainnet=False) for _, one in parts}
 
 
 def test_nonces_rise_by_signer_and_never_go_below_what_was_used() -> None:

@@ -16,8 +16,8 @@ from connectors.hyperliquid.verdicts import Verdicts
 from connectors.web import HttpReply
 from engine.drive.virtual_time import run_virtual, virtual_clock
 from engine.errors import NotSentError, TransportError
-from engine.model.commands import Batch, Outgoing, Place
-from engine.model.events import OrderAccepted, OrderRejected, OrderUnclear
+from engine.model.commands import Batch, CancelOrder, Outgoing, Place
+from engine.model.events import OrderAccepted, OrderCanceled, OrderRejected, OrderUnclear
 from engine.model.units import Side, Tif
 from tests.connectors.hyperliquid.link_parts import Parts, cloid
 
@@ -106,6 +106,27 @@ async def test_an_accounts_actions_are_written_in_order_and_their_answers_awaite
     await asyncio.sleep(1.0)
     assert 3 == sum(isinstance(event, OrderAccepted) for event in rig.parts.events)
     assert 0 == rig.flights.count
+
+
+@virtually
+async def test_a_batch_of_several_actions_is_sent_action_by_action() -> None:
+    async def answer(number: int) -> HttpReply:
+        if number:
+            raise TransportError("reset")
+        body = b'{"status":"ok","response":{"type":"cancel","data":{"statuses":["success"]}}}'
+        return HttpReply(200, {}, body)
+
+    rig = Rig(answer)
+    foreign, own = CancelOrder("hl:BTC", "oid:9", 0), CancelOrder("hl:BTC", cloid(1), 0)
+    batch = Batch("main", "cancel", (foreign, own), 1, 2)
+    rig.submitter.send(Outgoing("hl", "main", batch, 2, b"first\nsecond"))
+    await asyncio.sleep(1)
+
+    assert [b"first", b"second"] == rig.wire.written
+    canceled, unclear = rig.parts.events
+    assert isinstance(canceled, OrderCanceled)
+    assert isinstance(unclear, OrderUnclear)
+    assert (cloid(1), "oid:9") == (canceled.cloid, unclear.cloid)
 
 
 @virtually
