@@ -8,6 +8,7 @@ the account, and no strategy.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Container
 from typing import Any, Final, NamedTuple
 
@@ -37,12 +38,14 @@ from engine.model.orders import OrderState, Signal
 from engine.state.accounts import EXTERNAL, Account
 from engine.state.market import Market
 from engine.state.orders import Order, Orders
+from engine.state.positions import Position
 from engine.submission import Planner
 
 Applied = tuple[str, bool]
 Rule = Callable[[Any, Account], Applied]
 NOBODY: Applied = ("", False)
 REASONS_MAX: Final = 1_000
+NEWEST_FILLS_MAX: Final = 512
 _ACCEPT, _WAIT = Signal.ACCEPT, Signal.WAIT
 
 
@@ -77,6 +80,7 @@ class AccountBook:
         self._agreement = agreement
         self._owners = owners
         self.bookings: list[Booking] = []
+        self._newest: deque[tuple[OrderFilled, str]] = deque(maxlen=NEWEST_FILLS_MAX)
         self.rejects: dict[tuple[str, str], int] = {}
         self.strays: dict[str, int] = {}
         # Each says whom the event concerns and whether it is a fill.
@@ -237,6 +241,7 @@ class AccountBook:
         notional_e8 = px_ticks * lots * position.money_per_unit
         self._planner.address(account.name).earn(notional_e8)
         self.bookings.append(Booking(event, owner, own_realised_e8, own.lots))
+        self._newest.append((event, owner))
         if account.blocked:
             self._agreement.filled(account)
         return (owner, True) if order is not None else NOBODY
@@ -244,8 +249,9 @@ class AccountBook:
     def _funding(self, event: FundingPaid, account: Account) -> Applied:
         """Cash moves by the account's payment.
 
-        Each strategy bears its share by its own position, the last of them what rounding leaves;
-        `external` bears what no strategy holds.
+        Each strategy bears its share by what it held at the settlement, which is what it holds less
+        its fills since; the last of them bears what rounding leaves, and `external` what no
+        strategy held.
         """
         amount_e8 = event.amount_e8
         account.cash_e8 -= amount_e8
@@ -253,23 +259,37 @@ class AccountBook:
         if event.instrument not in self._markets:
             return NOBODY
         account.position(event.instrument).funding_e8 += amount_e8
+        holders = self._holders_at(event, account)
         left_e8 = amount_e8
-        holders = [
-            own
-            for (owner, instrument), own in account.owned.items()
-            if instrument == event.instrument and owner != EXTERNAL and own.lots
-        ]
         if event.sz_lots:
-            for own in holders:
-                share_e8 = amount_e8 * own.lots // event.sz_lots
+            for own, lots in holders:
+                share_e8 = amount_e8 * lots // event.sz_lots
                 own.funding_e8 += share_e8
                 left_e8 -= share_e8
         if left_e8:
-            is_rounding = holders and sum(own.lots for own in holders) == event.sz_lots
-            last = holders[-1] if is_rounding else None
+            is_rounding = holders and sum(lots for _, lots in holders) == event.sz_lots
+            last = holders[-1][0] if is_rounding else None
             own = last or account.strategy_position(EXTERNAL, event.instrument)
             own.funding_e8 += left_e8
         return NOBODY
+
+    def _holders_at(self, event: FundingPaid, account: Account) -> list[tuple[Position, int]]:
+        """The strategies' positions and the lots each held when funding was settled."""
+        since: dict[str, int] = {}
+        for fill, owner in self._newest:
+            if (
+                fill.ts_venue_ns > event.ts_venue_ns
+                and fill.account == event.account
+                and fill.instrument == event.instrument
+            ):
+                since[owner] = since.get(owner, 0) + int(fill.side) * fill.sz_lots
+        return [
+            (own, lots)
+            for (owner, instrument), own in account.owned.items()
+            if instrument == event.instrument
+            and owner != EXTERNAL
+            and (lots := own.lots - since.get(owner, 0))
+        ]
 
     def _transfer(self, event: Transfer, account: Account) -> Applied:
         account.cash_e8 += event.amount_e8

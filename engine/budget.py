@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from engine.errors import ModelError
 from engine.model.units import MONEY_SCALE, NS_PER_S
 
 WINDOW_NS: Final = 60 * NS_PER_S
@@ -19,12 +20,30 @@ CANCEL_EXTRA: Final = 100_000
 
 
 class BudgetLimits(msgspec.Struct, frozen=True):
-    """Hyperliquid's limits by default. `*_reserve` is what only cancels and reduces may use."""
+    """Hyperliquid's limits by default. `*_reserve` is what only cancels and reduces may use.
+
+    At most `batch_max` commands go in one batch (39 weigh 1, 40 would weigh 2). `order_weight`,
+    `modify_weight` and `cancel_weight` are for venues that count each command; 0 counts the batch.
+    """
 
     ip_weight_max: int = 1200
     ip_weight_reserve: int = 200
     address_actions_start: int = 10_000
     address_actions_reserve: int = 500
+    batch_max: int = 39
+    order_weight: int = 0
+    modify_weight: int = 0
+    cancel_weight: int = 0
+
+    def __post_init__(self) -> None:
+        if self.batch_max < 1:
+            raise ModelError(f"batch_max is {self.batch_max}, expected 1 or more")
+
+    def weight_each(self, kind: str) -> int:
+        """What a command of a batch of this kind weighs; 0 where the batch as a whole weighs 1."""
+        if kind == "cancel":
+            return self.cancel_weight
+        return self.modify_weight if kind == "modify" else self.order_weight
 
 
 class IpBudget:

@@ -60,7 +60,7 @@ from engine.state.accounts import OPERATOR, Account
 from engine.state.bars import BarBuilder
 from engine.state.market import Feed, Market
 from engine.state.orders import Orders
-from engine.submission import Planner, coalesce
+from engine.submission import coalesce
 from engine.view import EngineView
 from risk.gate import Gate
 from strategies.api import Bars, Books, Funding, Intents, Quotes, Trades
@@ -102,7 +102,7 @@ class Engine:
         for item in setup.accounts:
             self.accounts[item.name].leverage.update(item.leverage)
         self.gate = Gate(setup.limits, self.markets, self.orders)
-        self.planner = Planner(setup.budget, self.orders)
+        self.planner = setup.planner(self.orders)
         self.runners: dict[str, StrategyRunner] = {}
         self.agreement = Agreement(self.accounts, self.markets)
         self._conditions = Conditions(self.accounts, self.markets, self.gate, self._open_market)
@@ -395,5 +395,5 @@ class Engine:
         return self.agreement.read(event)
 
     def _on_weight(self, event: WeightSpent) -> Effects:
-        self.planner.ip.spend(event.ts_local_ns, event.weight)
+        self.planner.ip(event.venue).spend(event.ts_local_ns, event.weight)
         return NOTHING

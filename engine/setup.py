@@ -8,6 +8,8 @@ from engine.budget import BudgetLimits
 from engine.errors import ModelError
 from engine.model.instruments import Instrument
 from engine.state.accounts import EXTERNAL, OPERATOR
+from engine.state.orders import Orders
+from engine.submission import Planner
 from risk.limits import Limits
 from strategies.api import Strategy
 
@@ -38,8 +40,9 @@ class StrategySetup(msgspec.Struct, frozen=True):
 class EngineSetup(msgspec.Struct, frozen=True):
     """Everything an engine is built from.
 
-    `bars_from_trades` names (instrument, interval_ns) that the venue sends no bars for. Raises
-    ModelError for a strategy that shares its name, or whose account or instrument is not here.
+    `budget` is every venue's that `budget_by_venue` does not name. `bars_from_trades` names
+    (instrument, interval_ns) that the venue sends no bars for. Raises ModelError for a strategy
+    that shares its name, or whose account or instrument is not here.
     """
 
     instruments: tuple[Instrument, ...]
@@ -48,6 +51,12 @@ class EngineSetup(msgspec.Struct, frozen=True):
     limits: Limits = Limits()
     budget: BudgetLimits = BudgetLimits()
     bars_from_trades: frozenset[tuple[str, int]] = frozenset()
+    budget_by_venue: dict[str, BudgetLimits] = {}
+
+    def planner(self, orders: Orders) -> Planner:
+        """A planner for these accounts and budgets."""
+        venues = {item.name: item.venue for item in self.accounts}
+        return Planner(self.budget, orders, venues, self.budget_by_venue)
 
     def __post_init__(self) -> None:
         accounts = {item.name for item in self.accounts}

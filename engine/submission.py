@@ -9,7 +9,7 @@ cancels and reduces may use the whole of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Final
 
@@ -32,7 +32,6 @@ from engine.model.intents import AnyIntent, CancelQuote, PlaceLimit
 from engine.model.units import Tif
 from engine.state.orders import Order, Orders
 
-BATCH_MAX: Final = 39
 _ADD: Final = RiskClass.ADD
 _ALO: Final = Tif.ALO
 
@@ -134,22 +133,58 @@ def _berth(item: Approved, placed: set[str], parents: set[str]) -> tuple[str, tu
     return kind, (kind, item.account), item.risk_class
 
 
-class Planner:
-    """Turns approvals into `Submit` effects, and keeps the budgets."""
+class _Till:
+    """What one account pays from: its own budget, and the one it shares with its venue's others."""
 
-    def __init__(self, limits: BudgetLimits, orders: Orders) -> None:
+    __slots__ = ("address", "ip", "limits")
+
+    def __init__(self, limits: BudgetLimits, ip: IpBudget) -> None:
         self.limits = limits
-        self.ip = IpBudget(limits)
-        self.addresses: dict[str, AddressBudget] = {}
+        self.ip = ip
+        self.address = AddressBudget(limits)
+
+
+class Planner:
+    """Turns approvals into `Submit` effects, and keeps the budgets.
+
+    `venues` says for each account which venue it is at; `by_venue` holds the limits of those that
+    have others than `limits`.
+    """
+
+    def __init__(
+        self,
+        limits: BudgetLimits,
+        orders: Orders,
+        venues: Mapping[str, str] | None = None,
+        by_venue: Mapping[str, BudgetLimits] | None = None,
+    ) -> None:
         self.batches = 0
         self.weight = 0
+        self._limits = limits
         self._orders = orders
+        self._venues = venues or {}
+        self._by_venue = by_venue or {}
+        self._ips: dict[str, IpBudget] = {}
+        self._tills: dict[str, _Till] = {}
+
+    def ip(self, venue: str) -> IpBudget:
+        """The budget of one venue that all requests share."""
+        found = self._ips.get(venue)
+        if found is None:
+            limits = self._by_venue.get(venue, self._limits)
+            found = self._ips[venue] = IpBudget(limits)
+        return found
 
     def address(self, account: str) -> AddressBudget:
         """The action budget of one account."""
-        found = self.addresses.get(account)
+        return self._till(account).address
+
+    def _till(self, account: str) -> _Till:
+        found = self._tills.get(account)
         if found is None:
-            found = self.addresses[account] = AddressBudget(self.limits)
+            venue = self._venues.get(account, "")
+            limits = self._by_venue.get(venue, self._limits)
+            found = self._tills[account] = _Till(limits, self.ip(venue))
         return found
 
     def plan(self, approved: Sequence[Approved], now_ns: int) -> list[Effect]:
@@ -175,12 +210,13 @@ class Planner:
         count = len(items)
         if 0 < adds < count:
             items = sorted(items, key=_risk_class)
-        if count <= BATCH_MAX:
+        till = self._till(group.account)
+        if count <= till.limits.batch_max:
             # What is there for the least urgent is there for everybody.
-            address = self.address(group.account)
-            left = address.left(is_cancel=False, is_urgent=False)
-            if left >= count and self.ip.left(now_ns, is_urgent=False) >= 1:
-                effects.append(self._sent(group, items, address, now_ns))
+            weight = till.limits.weight_each(group.kind) * count or 1
+            left = till.address.left(is_cancel=False, is_urgent=False)
+            if left >= count and till.ip.left(now_ns, is_urgent=False) >= weight:
+                effects.append(self._sent(group, items, till, now_ns))
                 return
         urgent_count = count - adds
         self._in_batches(group, items[:urgent_count], True, now_ns, effects)  # noqa: FBT003
@@ -189,17 +225,19 @@ class Planner:
     def _send_whole(self, group: _Group, now_ns: int, effects: list[Effect]) -> None:
         """A bracket as one batch: an entry must not leave without its protection, nor it alone."""
         is_urgent = group.items[0].risk_class is not RiskClass.ADD
-        ip_left = self.ip.left(now_ns, is_urgent=is_urgent)
-        address = self.address(group.account)
-        left = address.left(is_cancel=False, is_urgent=is_urgent)
+        till = self._till(group.account)
+        ip_left = till.ip.left(now_ns, is_urgent=is_urgent)
+        left = till.address.left(is_cancel=False, is_urgent=is_urgent)
         count = len(group.items)
-        if ip_left < 1:
-            self._refuse(group.items, "ip_budget", "1 weight left", str(ip_left), effects)
+        weight = till.limits.weight_each(group.kind) * count or 1
+        if ip_left < weight:
+            limit = f"{weight} weight left"
+            self._refuse(group.items, "ip_budget", limit, str(ip_left), effects)
         elif left < count:
             limit = f"{count} actions left"
             self._refuse(group.items, "address_budget", limit, str(left), effects)
         else:
-            effects.append(self._sent(group, group.items, address, now_ns))
+            effects.append(self._sent(group, group.items, till, now_ns))
 
     def _in_batches(
         self,
@@ -209,34 +247,36 @@ class Planner:
         now_ns: int,
         effects: list[Effect],
     ) -> None:
-        address = self.address(group.account)
-        count = len(items)
-        for start in range(0, count, BATCH_MAX):
-            batch = items if count <= BATCH_MAX else items[start : start + BATCH_MAX]
-            ip_left = self.ip.left(now_ns, is_urgent=is_urgent)
-            if ip_left < 1:
-                self._refuse(batch, "ip_budget", "1 weight left", str(ip_left), effects)
-                continue
-            left = address.left(is_cancel=group.kind == "cancel", is_urgent=is_urgent)
+        till = self._till(group.account)
+        each = till.limits.weight_each(group.kind)
+        most = till.limits.batch_max
+        for start in range(0, len(items), most):
+            batch = items[start : start + most]
+            ip_left = till.ip.left(now_ns, is_urgent=is_urgent)
+            fits = max(0, ip_left) // each if each else len(batch) * (ip_left >= 1)
+            if fits < len(batch):
+                limit = f"{each or 1} weight left"
+                self._refuse(batch[fits:], "ip_budget", limit, str(ip_left), effects)
+                batch = batch[:fits]
+            left = till.address.left(is_cancel=group.kind == "cancel", is_urgent=is_urgent)
             if len(batch) > left:
                 kept = max(0, left)
                 limit = "1 action left"
                 self._refuse(batch[kept:], "address_budget", limit, str(kept), effects)
                 batch = batch[:kept]
             if batch:
-                effects.append(self._sent(group, batch, address, now_ns))
+                effects.append(self._sent(group, batch, till, now_ns))
 
-    def _sent(
-        self, group: _Group, items: Sequence[Approved], address: AddressBudget, now_ns: int
-    ) -> Submit:
+    def _sent(self, group: _Group, items: Sequence[Approved], till: _Till, now_ns: int) -> Submit:
         """The effect that sends these, paid for out of both budgets."""
         count = len(items)
-        self.ip.spend(now_ns, 1)
-        address.spend(count)
+        weight = till.limits.weight_each(group.kind) * count or 1
+        till.ip.spend(now_ns, weight)
+        till.address.spend(count)
         self.batches += 1
-        self.weight += 1
+        self.weight += weight
         commands: tuple[Command, ...] = tuple(map(_command, items))
-        return Submit(Batch(group.account, group.kind, commands, 1, count))
+        return Submit(Batch(group.account, group.kind, commands, weight, count))
 
     def _refuse(
         self,

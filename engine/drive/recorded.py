@@ -48,6 +48,7 @@ class RecordedSetup(msgspec.Struct, frozen=True):
     limits: Limits
     budget: BudgetLimits
     bars_from_trades: tuple[tuple[str, int], ...]
+    budget_by_venue: dict[str, BudgetLimits] = {}
 
 
 def run_meta(loaded: LoadedConfig, setup: EngineSetup) -> RunMeta:
@@ -72,6 +73,7 @@ def run_meta(loaded: LoadedConfig, setup: EngineSetup) -> RunMeta:
         limits=setup.limits,
         budget=setup.budget,
         bars_from_trades=tuple(sorted(setup.bars_from_trades)),
+        budget_by_venue=setup.budget_by_venue,
     )
     return RunMeta(
         config_sha256=loaded.text_hash,
@@ -97,6 +99,7 @@ def rebuild(meta: RunMeta | None) -> Engine:
             limits=recorded.limits,
             budget=recorded.budget,
             bars_from_trades=frozenset(recorded.bars_from_trades),
+            budget_by_venue=recorded.budget_by_venue,
         )
     )
 

@@ -264,3 +264,19 @@ def test_funding_of_a_market_that_is_none_of_ours_is_still_money() -> None:
 
     assert (250, 250) == (before - house.account.cash_e8, house.account.funding_e8)
     assert {"FundingPaid hl:DOGE": 1} == house.engine.unknown
+
+
+def test_a_strategy_bears_the_funding_of_what_it_held_at_the_settlement() -> None:
+    house = live_house(Scripted(), Scripted())
+    house.hold(1.0)
+    settled_ns = house.now_ns
+    house.tick()
+    # News of the fills overtakes that of the funding.
+    house.hold(-1.0)
+    house.hold(3.0, by=1)
+    house.engine.step(
+        FundingPaid(settled_ns, house.now_ns, MAIN, BTC, 700, sz_lots=1_000, rate=0.0001)
+    )
+    funding = {owner: own.funding_e8 for (owner, _), own in house.account.owned.items()}
+
+    assert {"one": 700, "two": 0} == funding

@@ -106,10 +106,10 @@ def test_the_venues_own_count_of_actions_replaces_ours() -> None:
 
 def test_weight_that_others_spend_is_not_there_for_orders() -> None:
     house = live_house()
-    before = house.engine.planner.ip.left(house.now_ns, is_urgent=True)
+    before = house.engine.planner.ip("hl").left(house.now_ns, is_urgent=True)
     house.step(WeightSpent, "hl", 100)
 
-    assert before - 100 == house.engine.planner.ip.left(house.now_ns, is_urgent=True)
+    assert before - 100 == house.engine.planner.ip("hl").left(house.now_ns, is_urgent=True)
 
 
 def test_a_read_of_an_account_that_is_not_in_the_run_is_counted_and_changes_nothing() -> None:

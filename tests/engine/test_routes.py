@@ -89,7 +89,7 @@ def state(engine: Engine) -> tuple[Any, ...]:
         engine.now_ns,
         list(engine.bar_history(BTC, SECOND_NS)),
         engine.markets[BTC].mark_ticks2(),
-        engine.planner.ip.left(engine.now_ns, is_urgent=True),
+        engine.planner.ip("hl").left(engine.now_ns, is_urgent=True),
     )
 
 

@@ -208,7 +208,7 @@ def test_a_batch_holds_at_most_39_commands_and_weighs_1(
         if isinstance(command, Place | CancelOrder)
     ]
     assert (len(sizes), len(sizes)) == (planner.batches, planner.weight)
-    assert 1200 - len(sizes) == planner.ip.left(NOW_NS, is_urgent=True)
+    assert 1200 - len(sizes) == planner.ip("").left(NOW_NS, is_urgent=True)
     assert count == planner.address(MAIN).used
 
 
