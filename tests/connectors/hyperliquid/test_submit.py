@@ -17,7 +17,13 @@ from connectors.web import HttpReply
 from engine.drive.virtual_time import run_virtual, virtual_clock
 from engine.errors import NotSentError, TransportError
 from engine.model.commands import Batch, CancelOrder, Outgoing, Place
-from engine.model.events import OrderAccepted, OrderCanceled, OrderRejected, OrderUnclear
+from engine.model.events import (
+    OrderAccepted,
+    OrderCanceled,
+    OrderRejected,
+    OrderUnclear,
+    WeightSpent,
+)
 from engine.model.units import Side, Tif
 from tests.connectors.hyperliquid.link_parts import Parts, cloid
 
@@ -123,7 +129,8 @@ async def test_a_batch_of_several_actions_is_sent_action_by_action() -> None:
     await asyncio.sleep(1)
 
     assert [b"first", b"second"] == rig.wire.written
-    canceled, unclear = rig.parts.events
+    canceled, spent, unclear = rig.parts.events
+    assert isinstance(spent, WeightSpent)
     assert isinstance(canceled, OrderCanceled)
     assert isinstance(unclear, OrderUnclear)
     assert (cloid(1), "oid:9") == (canceled.cloid, unclear.cloid)
