@@ -83,6 +83,8 @@ def build_metadata(
         instruments[instrument.id] = instrument
         if known is None:
             notes.append(f"{instrument.id}: margin tiers and precision are the gateway's own only")
+        elif coin not in marks or market.mark_price is None:
+            notes.append(f"{instrument.id}: its mark could not be compared")
         reason = block_reason(market, known, marks.get(coin))
         if reason:
             blocked[instrument.id] = reason

@@ -5,12 +5,15 @@ The numbers that the page states (protocol 9.1) are in `names`; here is what we 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
 from connectors.perpex.mapping.names import REQUESTS_MAX, REST_URL, WS_URL
 from engine.errors import ModelError
+
+_OWN_MACHINE: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class PerpexSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -23,7 +26,8 @@ class PerpexSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     `read_share` of the rest for reads.
     `leverage` "refuse" stops new risk where the leverage asked for cannot be verified; "assume"
     trusts that the operator has set it. An unclear order is taken as gone no sooner than
-    `settle_s` after it was sent. Raises ModelError for numbers that leave nothing to trade with.
+    `settle_s` after it was sent. Raises ModelError for numbers that leave nothing to trade with,
+    and for a remote address without encryption.
     """
 
     rest_url: str = REST_URL
@@ -56,6 +60,12 @@ class PerpexSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
                 f" expected to leave something of requests_max {self.requests_max}, and that to be"
                 f" at most {REQUESTS_MAX}"
             )
+        for url, safe in ((self.rest_url, "https"), (self.ws_url, "wss")):
+            parts = urlsplit(url)
+            if parts.scheme != safe and parts.hostname not in _OWN_MACHINE:
+                raise ModelError(
+                    f"perpex: {url!r} would carry the token in the clear, expected {safe}://"
+                )
         if min(self.orders_poll_s, self.idle_poll_s, self.account_poll_s) < 1:
             raise ModelError("perpex: polls less than 1 s apart, expected 1 s or more")
 

@@ -272,10 +272,16 @@ def test_what_is_sent_has_decimals_as_strings_and_nothing_that_was_not_said() ->
         {"requests_max": 121},
         {"cancel_reserve": 0},
         {"cancel_reserve": 110},
+        {"read_share": 90},
+        {"rest_url": "http://api.perpex.io"},
+        {"ws_url": "ws://10.0.0.1:80/ws"},
+        {"rest_url": "api.perpex.io"},
         {"orders_poll_s": 0.5},
     ],
 )
-def test_settings_that_leave_nothing_to_trade_with_are_refused(fields: dict[str, Any]) -> None:
+def test_settings_that_leave_nothing_to_trade_with_or_show_the_token_are_refused(
+    fields: dict[str, Any],
+) -> None:
     with pytest.raises(ModelError):
         PerpexSettings(**fields)
 

@@ -81,6 +81,11 @@ def test_a_market_that_says_everything_itself_needs_no_reference_and_that_is_sai
     assert "px:BTC" in made.notes[0]
 
 
+def test_a_mark_that_could_not_be_compared_is_said() -> None:
+    assert "could not be compared" in build(market(mark_price=None)).notes[0]
+    assert () == build(market()).notes
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
