@@ -32,10 +32,9 @@ def render_live(summary: dict[str, Any]) -> str:
 
 def _account(account: dict[str, Any]) -> str:
     agrees = {True: "positions agree", False: "POSITIONS DIFFER", None: "not compared"}
-    parts = [
-        f"actions {account['actions_used']:,} of {account['actions_cap']:,}",
-        agrees[account["positions_agree"]],
-    ]
+    cap = account["actions_cap"]
+    used = f"actions {account['actions_used']:,}" + ("" if cap is None else f" of {cap:,}")
+    parts = [used, agrees[account["positions_agree"]]]
     if account["cash_gap"] is not None:
         parts.append(f"cash gap {account['cash_gap']:.8f}".rstrip("0").rstrip("."))
     return ", ".join(parts)

@@ -119,14 +119,7 @@ async def _run(
 ) -> Finished:
     clock, randomness = SystemClock(), SystemRandomness()
     async with open_venues(loaded, clock, randomness, seed=seed) as venues:
-        daemon = Daemon(
-            loaded,
-            venues.links,
-            clock=venues.clock,
-            randomness=randomness,
-            addresses=venues.addresses,
-            journal_dir=journal_dir,
-        )
+        daemon = Daemon(loaded, venues, randomness=randomness, journal_dir=journal_dir)
         _stop_on_signals(daemon.stop)
         with status(sys.stderr, is_quiet=is_quiet) as show:
             return await daemon.run(for_s=for_s, tick=show)

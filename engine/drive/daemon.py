@@ -9,7 +9,7 @@ leverage the config asks for is in force at the venue.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -29,7 +29,8 @@ from engine.drive.outcome import Span, live_facts, live_result
 from engine.drive.recorded import run_meta
 from engine.drive.recovery import Left, what_was_left
 from engine.drive.sampling import EquitySampler
-from engine.drive.seams import Clock, Randomness
+from engine.drive.seams import Randomness
+from engine.drive.venues.opened import OpenVenues
 from engine.errors import CredentialsError, VenueError
 from engine.journal import JournalWriter
 from engine.model.events import AccountEvent, AnyEvent, EngineStarted, Wished
@@ -61,28 +62,26 @@ class Finished(msgspec.Struct):
 class Daemon:
     """One run over the links it is given; `run` does all of it, once.
 
-    `links` by venue name; `started` is called when trading has begun, `tick` about four times a
-    second from then on, for status.
+    `tick` is called about four times a second while it trades, for status.
     """
 
     def __init__(
         self,
         loaded: LoadedConfig,
-        links: Mapping[str, VenueLink],
+        venues: OpenVenues,
         *,
-        clock: Clock,
         randomness: Randomness,
-        addresses: Mapping[str, str],
         journal_dir: Path | None = None,
     ) -> None:
         self.loaded = loaded
-        self.links = dict(links)
-        self.clock = clock
+        self.links = venues.links
+        self.clock = venues.clock
         self.recorder = Recorder()
         self.journal_dir = journal_dir or loaded.resolve(loaded.config.daemon.journal)
         self.driver: LiveDriver | None = None
         self._randomness = randomness
-        self._addresses = dict(addresses)
+        self._addresses = venues.addresses
+        self._budgets = venues.budgets
         self._stop = asyncio.Event()
         self._stop_reason = ""
 
@@ -167,6 +166,7 @@ class Daemon:
             strategies=strategies,
             limits=config.risk.limits(),
             bars_from_trades=frozenset(bars_to_build(strategies)),
+            budget_by_venue=self._budgets,
         )
 
     def _links_by_account(self) -> dict[str, VenueLink]:

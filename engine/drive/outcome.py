@@ -21,6 +21,8 @@ from engine.model.orders import OrderState
 from engine.model.units import money
 
 WARNINGS_MAX: Final = 20
+# Venues without an action budget are given one that nobody can use up.
+UNBOUNDED: Final = 1 << 40
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -122,7 +124,7 @@ def live_facts(engine: Engine, recorder: Recorder, dropped: int) -> dict[str, An
         accounts[name] = {
             "equity": money(account.equity_e8()),
             "actions_used": address.used,
-            "actions_cap": address.cap,
+            "actions_cap": address.cap if address.cap < UNBOUNDED else None,
             "positions_agree": None if reading is None else not reading.difference,
             "cash_gap": None if gap_e8 is None else money(gap_e8),
         }

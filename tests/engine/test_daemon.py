@@ -13,6 +13,7 @@ from engine.drive.daemon import Daemon, Finished
 from engine.drive.recorded import replay_run
 from engine.drive.recovery import what_was_left
 from engine.drive.seams import SeededRandomness
+from engine.drive.venues.opened import OpenVenues
 from engine.drive.virtual_time import run_virtual, virtual_clock
 from engine.errors import CredentialsError
 from engine.model.commands import Outgoing, Place
@@ -89,13 +90,8 @@ def play(
         clock = virtual_clock()
         link = FakeLink(clock.now_ns)
         prepare(link)
-        daemon = Daemon(
-            load_config(folder / "run.toml"),
-            {"hl": link},
-            clock=clock,
-            randomness=SeededRandomness(1),
-            addresses={MAIN: address},
-        )
+        venues = OpenVenues({"hl": link}, {MAIN: address}, clock)
+        daemon = Daemon(load_config(folder / "run.toml"), venues, randomness=SeededRandomness(1))
         return await daemon.run(for_s=for_s, tick=tick), link
 
     return run_virtual(run())

@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from typing import Final
 
-import msgspec
-
 from connectors.hyperliquid.settings import Place, place_of
 from connectors.port import VenueLink
 from connectors.simulated.server import LoopbackVenue
@@ -15,22 +13,15 @@ from engine.config import AccountConfig, LoadedConfig, Secret, VenueConfig
 from engine.drive.seams import Clock, Randomness, SteadyClock
 from engine.drive.venues.embedded import embedded_exchange, embedded_venues, made_up_signers
 from engine.drive.venues.hyperliquid import Trader, hyperliquid_link, traders_of
-from engine.drive.venues.perpex import check_accepted, perpex_link, tokens_of
+from engine.drive.venues.opened import OpenVenues
+from engine.drive.venues.perpex import (
+    check_accepted,
+    perpex_budget,
+    perpex_link,
+    tokens_of,
+)
 
 TOKEN_TTL_S: Final = 7 * 86_400.0
-
-
-class OpenVenues(msgspec.Struct):
-    """Links by venue name, not yet opened; whose accounts they trade; and the run's clock.
-
-    `addresses` tells one account from another in the journal: an account of the embedded exchange
-    is new in every run.
-    """
-
-    links: dict[str, VenueLink]
-    addresses: dict[str, str]
-    clock: Clock
-    exchange: LoopbackVenue | None = None
 
 
 @asynccontextmanager
@@ -118,6 +109,7 @@ class _Opener:
         inside: LoopbackVenue | None,
     ) -> VenueLink:
         check_accepted(name, venue)
+        self._venues.budgets[name] = perpex_budget(venue)
         rest_url = ws_url = ""
         if inside is None:
             tokens = tokens_of(accounts, self._base_dir)

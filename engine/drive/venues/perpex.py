@@ -8,20 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final, Protocol
 
 from connectors.hyperliquid.info.client import InfoClient
 from connectors.hyperliquid.instruments import instruments_of
 from connectors.perpex.link import PerpexLink
+from connectors.perpex.mapping.names import BATCH_MAX
 from connectors.perpex.mapping.settings import PerpexSettings
 from connectors.stream import Network
 from connectors.web import AiohttpDialer, AiohttpHttp, Http
 from connectors.windows import Window
+from engine.budget import BudgetLimits
 from engine.config import AccountConfig, Secret, VenueConfig, resolve_secret
 from engine.drive.seams import Clock, Randomness
 from engine.errors import ConfigError
 from engine.model.instruments import Instrument
 
-DIALS_PER_MINUTE = 25
+DIALS_PER_MINUTE: Final = 25
+NO_BUDGET: Final = 1 << 50
+
+
+class Closing(Protocol):
+    """What holds connections."""
+
+    async def aclose(self) -> None:
+        """Close them."""
+        ...
 
 
 class HyperliquidReference:
@@ -67,6 +79,24 @@ def check_accepted(name: str, venue: VenueConfig) -> None:
         )
 
 
+def perpex_budget(venue: VenueConfig) -> BudgetLimits:
+    """The gateway's request budget for the engine's planner: by command where it counts those.
+
+    A cancel is a request of its own, and a modify is a cancel and a place.
+    """
+    settings = PerpexSettings(batch_counts=venue.perpex.batch_counts)
+    counts_orders = settings.batch_counts == "n"
+    return BudgetLimits(
+        ip_weight_max=settings.requests_max,
+        ip_weight_reserve=settings.cancel_reserve,
+        address_actions_start=NO_BUDGET,
+        batch_max=BATCH_MAX,
+        order_weight=1 if counts_orders else 0,
+        modify_weight=2,
+        cancel_weight=1,
+    )
+
+
 def perpex_link(  # noqa: PLR0913 - a link has these facts
     name: str,
     venue: VenueConfig,
@@ -77,7 +107,7 @@ def perpex_link(  # noqa: PLR0913 - a link has these facts
     rest_url: str = "",
     ws_url: str = "",
     reference_url: str,
-) -> tuple[PerpexLink, list[Http]]:
+) -> tuple[PerpexLink, list[Closing]]:
     """The link, and the connections to be closed after it."""
     usual = PerpexSettings()
     settings = PerpexSettings(
@@ -91,7 +121,8 @@ def perpex_link(  # noqa: PLR0913 - a link has these facts
     )
     http, public = AiohttpHttp(settings.rest_url), AiohttpHttp(reference_url)
     dials = Window(DIALS_PER_MINUTE, 60, clock)
-    network = Network(AiohttpDialer(), clock, randomness, dials)
+    dialer = AiohttpDialer()
+    network = Network(dialer, clock, randomness, dials)
     reference = HyperliquidReference(public, name)
     link = PerpexLink(name, settings, tokens, http, network, reference=reference)
-    return link, [http, public]
+    return link, [http, public, dialer]
