@@ -112,15 +112,16 @@ class Resumption(msgspec.Struct, frozen=True):
     """What an earlier run left for the link: from the journal.
 
     `nonce_max` is the highest nonce ever used by signer; `unanswered` what was journaled to be sent
-    whose outcome is not known; `fills_seen_ms` and `funding_seen_ms` the venue times of the newest
-    booked, by account; `fills_seen` and `fundings_seen` what was booked around then, which must not
-    come again. `generations` are (cloid, generation, oid) of orders that may still live.
+    whose outcome is not known; `fills_seen_ms`, `funding_seen_ms` and `transfers_seen_ms` the venue
+    times of the newest booked, by account; `fills_seen` and `fundings_seen` what was booked around
+    then, which must not come again. `generations` are (cloid, generation, oid) of orders that may still live.
     """
 
     nonce_max: int = 0
     unanswered: tuple[Outgoing, ...] = ()
     fills_seen_ms: dict[str, int] = {}
     funding_seen_ms: dict[str, int] = {}
+    transfers_seen_ms: dict[str, int] = {}
     fills_seen: frozenset[FillKey] = frozenset()
     fundings_seen: frozenset[FundingKey] = frozenset()
     generations: tuple[tuple[str, int, int], ...] = ()
@@ -132,6 +133,11 @@ class VenueLink(Protocol):
     @property
     def venue(self) -> str:
         """The venue's name in the config."""
+        ...
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What was found out or assumed of the venue in `load`, in words: goes into the journal."""
         ...
 
     async def load(self) -> tuple[Instrument, ...]:
@@ -168,10 +174,18 @@ class VenueLink(Protocol):
         """Begin to settle an unclear order; goes on until the venue's own word is in the sink."""
         ...
 
+    def dismiss_unclear(self, account: str, cloid: str) -> bool:
+        """Take the operator's word that nothing of an unclear order lives; False if it has none.
+
+        Only a venue that cannot be asked needs it.
+        """
+        ...
+
     async def refresh(self, job: str) -> None:
         """Read again what a schedule asks for, and tell the sink of it.
 
-        `job` is metadata, contexts, account or budget. Raises TransportError when it failed; the
+        `job` is metadata, contexts, account (positions and cash, cheaply), orders (everything that
+        may be missing) or budget; one that a venue has no use for does nothing. Raises TransportError when it failed; the
         next turn tries again.
         """
         ...

@@ -16,7 +16,7 @@ from connectors.port import VenueLink
 from engine.config import DaemonConfig
 from engine.errors import PerpdError
 
-JOBS: Final = ("account", "contexts", "budget", "metadata")
+JOBS: Final = ("account", "orders", "contexts", "budget", "metadata")
 
 log = structlog.get_logger("perpd.schedule")
 
@@ -27,6 +27,7 @@ class Schedule:
     def __init__(self, config: DaemonConfig) -> None:
         self._every_s = {
             "account": config.account_every_s,
+            "orders": config.orders_every_s,
             "contexts": config.contexts_every_s,
             "budget": config.budget_every_s,
             "metadata": config.metadata_every_s,

@@ -85,7 +85,8 @@ class CashBook:
         self.newest_funding_ms = left.funding_seen_ms.get(account, 0) or left.nonce_max
         self.fills_after_ms = max(0, self.newest_fill_ms - overlap_ms - 1)
         self.fundings_after_ms = max(0, self.newest_funding_ms - overlap_ms - 1)
-        self.transfers_after_ms = max(self.newest_fill_ms, self.newest_funding_ms, left.nonce_max)
+        # Of rows of that time some may be booked already: the driver passes over those.
+        self.transfers_after_ms = left.transfers_seen_ms.get(account, left.nonce_max) - 1
         return True
 
     def begin_at(self, ts_ms: int) -> None:

@@ -116,6 +116,11 @@ class HyperliquidLink:
         """How often the venue said something that was put away, by what it was."""
         return self._common.quarantine
 
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """Nothing is assumed of this venue."""
+        return ()
+
     # -- beginning and ending ----------------------------------------------------------------------
 
     async def load(self) -> tuple[Instrument, ...]:
@@ -233,6 +238,11 @@ class HyperliquidLink:
         """Begin to settle an unclear order; see `VenueLink.ask`."""
         self._settler.begin(ask)
 
+    def dismiss_unclear(self, account: str, cloid: str) -> bool:
+        """No: this venue can be asked, and its own word is waited for."""
+        del account, cloid
+        return False
+
     def _asks(self) -> Asks:
         async def status(account: str, name: int | str) -> OrderStatus:
             return await self._urgent.order_status(self._reconcilers[account].address, name)
@@ -274,9 +284,14 @@ class HyperliquidLink:
             await self._refresher.contexts(self._wanted)
         elif job == "account":
             for reconciler in self._reconcilers.values():
+                await reconciler.compare()
+        elif job == "orders":
+            for reconciler in self._reconcilers.values():
                 await reconciler.catch_up(self._settler)
         elif job == "budget":
             await self._refresher.clock()
             await self._refresher.budgets([*self._credentials.values()])
         else:
-            raise ModelError(f"job {job!r}, expected one of metadata, contexts, account, budget")
+            raise ModelError(
+                f"job {job!r}, expected one of metadata, contexts, account, orders, budget"
+            )

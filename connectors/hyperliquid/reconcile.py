@@ -148,6 +148,13 @@ class Reconciler:
                 await asyncio.gather(*[settler.begin(ask) for ask in missing])
             await self._tell_state(reading.state)
 
+    async def compare(self) -> None:
+        """Tell the engine what the venue holds, at a weight of 2; nothing else is read.
+
+        Raises TransportError or VenueError.
+        """
+        await self._tell_state(await self._info.clearinghouse_state(self.address))
+
     async def _tell_state(self, state: ClearinghouseState) -> None:
         """Tell the engine of a state that is not older than our last fill; else there is none."""
         for _ in range(STATE_TRIES):

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -52,6 +53,12 @@ class Span(click.ParamType[float]):
     type=click.Path(path_type=Path),
     help="Journal to this folder instead of the config's.",
 )
+@click.option(
+    "--dismiss",
+    multiple=True,
+    metavar="CLOID",
+    help="An unclear order of an earlier run that you know is gone, on a venue that cannot say.",
+)
 @click.option("--seed", type=click.IntRange(min=0), help="The embedded exchange's market.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("-v", "--verbose", is_flag=True, help="Log more, to stderr.")
@@ -60,6 +67,7 @@ def command(  # noqa: PLR0913 - the command's own options
     for_s: float | None,
     out: Path | None,
     journal_dir: Path | None,
+    dismiss: tuple[str, ...],
     seed: int | None,
     *,
     as_json: bool,
@@ -88,7 +96,8 @@ def command(  # noqa: PLR0913 - the command's own options
     loaded = load_config(config)
     resolve_strategies(loaded)
     folder = out or _report_folder(loaded)
-    finished = asyncio.run(_run(loaded, for_s, journal_dir, seed, is_quiet=as_json))
+    options = {"journal_dir": journal_dir, "dismiss": dismiss}
+    finished = asyncio.run(_run(loaded, for_s, seed, options, is_quiet=as_json))
     summary = summarise(finished.result)
     summary["live"] = finished.live
     if folder is not None:
@@ -112,14 +121,14 @@ def _report_folder(loaded: LoadedConfig) -> Path | None:
 async def _run(
     loaded: LoadedConfig,
     for_s: float | None,
-    journal_dir: Path | None,
     seed: int | None,
+    options: dict[str, Any],
     *,
     is_quiet: bool,
 ) -> Finished:
     clock, randomness = SystemClock(), SystemRandomness()
     async with open_venues(loaded, clock, randomness, seed=seed) as venues:
-        daemon = Daemon(loaded, venues, randomness=randomness, journal_dir=journal_dir)
+        daemon = Daemon(loaded, venues, randomness=randomness, **options)
         _stop_on_signals(daemon.stop)
         with status(sys.stderr, is_quiet=is_quiet) as show:
             return await daemon.run(for_s=for_s, tick=show)

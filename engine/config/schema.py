@@ -217,8 +217,10 @@ class DaemonConfig(_Section, frozen=True):
     journal: Annotated[str, Meta(min_length=1, description="a folder")] = "journal"
     # Where the report of a run goes; empty: nowhere.
     report: Annotated[str, Meta(description="a folder")] = ""
-    # How often the account is compared with the venue, and the venue's metadata read again.
-    account_every_s: Seconds = 10.0
+    # How often positions and cash are compared with the venue's, open orders, fills and funding
+    # gone through, and the venue's metadata read again.
+    account_every_s: Seconds = 5.0
+    orders_every_s: Seconds = 120.0
     contexts_every_s: Seconds = 60.0
     metadata_every_s: Seconds = 600.0
     budget_every_s: Seconds = 60.0

@@ -24,14 +24,14 @@ from connectors.port import AccountState, VenueLink, Wants
 from engine.config import LoadedConfig, assign_instruments
 from engine.core import Engine
 from engine.drive.live import LiveDriver
-from engine.drive.opening import missing_leverage, opening_events, resumption
+from engine.drive.opening import heard_once, missing_leverage, opening_events, resumption
 from engine.drive.outcome import Span, live_facts, live_result
 from engine.drive.recorded import run_meta
 from engine.drive.recovery import Left, what_was_left
 from engine.drive.sampling import EquitySampler
 from engine.drive.seams import Randomness
 from engine.drive.venues.opened import OpenVenues
-from engine.errors import CredentialsError, VenueError
+from engine.errors import CredentialsError, UsageError, VenueError
 from engine.journal import JournalWriter
 from engine.model.events import AccountEvent, AnyEvent, EngineStarted, Wished
 from engine.model.instruments import Instrument
@@ -62,6 +62,7 @@ class Finished(msgspec.Struct):
 class Daemon:
     """One run over the links it is given; `run` does all of it, once.
 
+    `dismiss` are cloids of an earlier run's unclear orders that the operator knows to be gone.
     `tick` is called about four times a second while it trades, for status.
     """
 
@@ -72,8 +73,10 @@ class Daemon:
         *,
         randomness: Randomness,
         journal_dir: Path | None = None,
+        dismiss: Sequence[str] = (),
     ) -> None:
         self.loaded = loaded
+        self._dismiss = tuple(dismiss)
         self.links = venues.links
         self.clock = venues.clock
         self.recorder = Recorder()
@@ -106,6 +109,9 @@ class Daemon:
         engine = Engine(setup)
         with JournalWriter(self.journal_dir) as writer:
             writer.append_meta(run_meta(self.loaded, setup))
+            for venue, link in self.links.items():
+                for finding in link.findings:
+                    writer.append_note(f"{venue}: {finding}")
             driver = self.driver = LiveDriver(
                 engine, writer, self._links_by_account(), self.clock, self._watch
             )
@@ -185,13 +191,24 @@ class Daemon:
             ]
             mine = [item for item in wants if item.instrument.startswith(f"{venue}:")]
             states: tuple[AccountState, ...] = await link.open(
-                mine, resumption(left, names), driver.hear
+                mine, resumption(left, names), heard_once(driver.hear, left)
             )
             for state in states:
                 for warning in state.warnings:
                     log.warning("account", account=state.account, text=warning)
                 first += opening_events(state, venue, left, now_ns)
         driver.hear_first(first)
+        for name, cloid in self._dismissed(left):
+            is_known = self._links_by_account()[name].dismiss_unclear(name, cloid)
+            log.warning("dismissed", account=name, cloid=cloid, is_known=is_known)
+
+    def _dismissed(self, left: Left) -> list[tuple[str, str]]:
+        """The unclear orders that the operator says are gone, with their accounts."""
+        mine = {order.cloid: order.account for order in left.orders}
+        for cloid in self._dismiss:
+            if cloid not in mine:
+                raise UsageError(f"--dismiss {cloid}: the journal knows no such unclear order")
+        return [(mine[cloid], cloid) for cloid in self._dismiss]
 
     async def _set_leverage(self, driver: LiveDriver) -> None:
         """Apply the leverage of [symbols], and verify it."""

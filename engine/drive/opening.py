@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from connectors.port import AccountState, OpenOrder, Resumption
-from engine.drive.recovery import Left, Owned
+from connectors.port import AccountState, OpenOrder, Resumption, Sink
+from engine.drive.recovery import Left, Owned, booking_key
 from engine.model.events import (
     AccountOpened,
     AnyEvent,
@@ -36,14 +36,28 @@ def resumption(left: Left, accounts: Sequence[str]) -> Resumption:
         unanswered=tuple(one for one in left.unanswered if one.account in mine),
         fills_seen_ms={name: left.fills_seen_ms.get(name, 0) for name in mine},
         funding_seen_ms={name: left.funding_seen_ms.get(name, 0) for name in mine},
-        fills_seen=frozenset(key for key in left.fills_seen if key[0] in mine),
-        fundings_seen=frozenset(key for key in left.fundings_seen if key[0] in mine),
+        transfers_seen_ms={name: left.transfers_seen_ms.get(name, 0) for name in mine},
+        fills_seen=frozenset(key[1:] for key in left.booked if key[0] == "fill" and key[1] in mine),
+        fundings_seen=frozenset(
+            key[1:4] for key in left.booked if key[0] == "funding" and key[1] in mine
+        ),
         generations=tuple(
             (order.cloid, order.generation, order.oid)
             for order in left.orders
             if order.account in mine
         ),
     )
+
+
+def heard_once(sink: Sink, left: Left) -> Sink:
+    """A sink that passes over what an earlier run has booked, and what the account opened with."""
+
+    def hear(event: AnyEvent) -> None:
+        key = booking_key(event)
+        if key is None or (key not in left.booked and key[2] > left.opened_ms.get(key[1], 0)):
+            sink(event)
+
+    return hear
 
 
 def opening_events(state: AccountState, venue: str, left: Left, now_ns: int) -> Iterator[AnyEvent]:

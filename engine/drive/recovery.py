@@ -31,7 +31,9 @@ from engine.model.events import (
     AnyEvent,
     AssetContext,
     FundingPaid,
+    OrderEvent,
     OrderFilled,
+    Transfer,
 )
 from engine.model.orders import OrderState
 from engine.model.units import NS_PER_MS
@@ -41,11 +43,27 @@ from engine.state.orders import Order, Orders
 from engine.submission import Planner
 
 KEYS_REMEMBERED_MAX: Final = 20_000
+ACTIONS_MAX: Final = 16
 # Market events are most of a journal and say nothing here: known by their tag, not decoded.
 _MARKET: Final = re.compile(
     rb".{1,3}\xa4type.(?:Quote|BookTop|BookSnapshot|BookDelta|Trade|Bar|FundingRate)", re.DOTALL
 )
 _SETTLED: Final = (OrderState.OPEN, OrderState.WAITING)
+
+
+Key = tuple[str, str, int, str, int]
+
+
+def booking_key(event: AnyEvent) -> Key | None:
+    """What tells one fill, funding or transfer from another; None for what moves no money."""
+    ts_ms = event.ts_venue_ns // NS_PER_MS
+    if isinstance(event, OrderFilled):
+        return "fill", event.account, ts_ms, event.instrument, event.trade_id
+    if isinstance(event, FundingPaid):
+        return "funding", event.account, ts_ms, event.instrument, 0
+    if isinstance(event, Transfer):
+        return "transfer", event.account, ts_ms, event.kind, event.amount_e8
+    return None
 
 
 class Owned(msgspec.Struct, frozen=True):
@@ -62,9 +80,9 @@ class Left(msgspec.Struct):
     """What the last run left; of everything nothing when there was none.
 
     `addresses` says whose accounts these names were; `cash_e8` is each account's ledger.
-    `unanswered` are the actions that orders of unknown outcome were last sent with. `nonce_max`,
-    the newest times (venue, ms, by account) and the keys are over all runs: fills as (account, ms,
-    instrument, trade id), fundings as (account, ms, instrument).
+    `unanswered` are the actions that orders of unknown outcome were sent with. `nonce_max`,
+    the newest times (venue, ms, by account), when each account first opened, and what was `booked`
+    (see `booking_key`) are over all runs.
     """
 
     addresses: dict[str, str] = {}
@@ -75,8 +93,9 @@ class Left(msgspec.Struct):
     nonce_max: int = 0
     fills_seen_ms: dict[str, int] = {}
     funding_seen_ms: dict[str, int] = {}
-    fills_seen: frozenset[tuple[str, int, str, int]] = frozenset()
-    fundings_seen: frozenset[tuple[str, int, str]] = frozenset()
+    transfers_seen_ms: dict[str, int] = {}
+    opened_ms: dict[str, int] = {}
+    booked: frozenset[Key] = frozenset()
 
     def of(self, addresses: Mapping[str, str]) -> Left:
         """What was left of the accounts that still are the same: by name and address."""
@@ -90,8 +109,11 @@ class Left(msgspec.Struct):
             nonce_max=self.nonce_max,
             fills_seen_ms={name: ms for name, ms in self.fills_seen_ms.items() if name in mine},
             funding_seen_ms={name: ms for name, ms in self.funding_seen_ms.items() if name in mine},
-            fills_seen=frozenset(key for key in self.fills_seen if key[0] in mine),
-            fundings_seen=frozenset(key for key in self.fundings_seen if key[0] in mine),
+            transfers_seen_ms={
+                name: ms for name, ms in self.transfers_seen_ms.items() if name in mine
+            },
+            opened_ms={name: ms for name, ms in self.opened_ms.items() if name in mine},
+            booked=frozenset(key for key in self.booked if key[1] in mine),
         )
 
 
@@ -108,7 +130,7 @@ def what_was_left(folder: Path) -> Left:
         if record.kind == Kind.META:
             setup = _setup(decode_meta(record.payload).setup)
             seen.begin({item.name: item.address for item in setup.accounts})
-            fold = _Fold(setup, {} if fold is None else fold.last_sent)
+            fold = _Fold(setup, {} if fold is None else fold.open_actions)
         elif record.kind == Kind.SENT:
             outgoing = decode_outgoing(record.payload)
             seen.nonce_max = max(seen.nonce_max, outgoing.nonce)
@@ -134,34 +156,37 @@ class _Seen:
 
     def __init__(self) -> None:
         self.nonce_max = 0
-        self._addresses: dict[str, str] = {}
         self.fills_ms: dict[str, int] = {}
         self.funding_ms: dict[str, int] = {}
-        self.fills: deque[tuple[str, int, str, int]] = deque(maxlen=KEYS_REMEMBERED_MAX)
-        self.fundings: deque[tuple[str, int, str]] = deque(maxlen=KEYS_REMEMBERED_MAX)
+        self.transfers_ms: dict[str, int] = {}
+        self.opened_ms: dict[str, int] = {}
+        self.booked: deque[Key] = deque(maxlen=KEYS_REMEMBERED_MAX)
+        self._addresses: dict[str, str] = {}
+        self._newest: dict[type, dict[str, int]] = {
+            OrderFilled: self.fills_ms,
+            FundingPaid: self.funding_ms,
+            Transfer: self.transfers_ms,
+        }
 
     def begin(self, addresses: Mapping[str, str]) -> None:
         """A run begins; what was seen of another address under a name is nothing to it."""
         for name, address in addresses.items():
             if self._addresses.get(name, address) != address:
-                self.fills_ms.pop(name, None)
-                self.funding_ms.pop(name, None)
+                for times in (*self._newest.values(), self.opened_ms):
+                    times.pop(name, None)
         self._addresses.update(addresses)
 
     def hear(self, event: AnyEvent) -> None:
+        ts_ms = event.ts_venue_ns // NS_PER_MS
         if isinstance(event, AccountOpened):
             # What happened before an account first opened is in what it opened with.
-            ts_ms = event.ts_venue_ns // NS_PER_MS
-            self.fills_ms.setdefault(event.account, ts_ms)
-            self.funding_ms.setdefault(event.account, ts_ms)
-        elif isinstance(event, OrderFilled):
-            ts_ms = event.ts_venue_ns // NS_PER_MS
-            self.fills.append((event.account, ts_ms, event.instrument, event.trade_id))
-            self.fills_ms[event.account] = max(ts_ms, self.fills_ms.get(event.account, 0))
-        elif isinstance(event, FundingPaid):
-            ts_ms = event.ts_venue_ns // NS_PER_MS
-            self.fundings.append((event.account, ts_ms, event.instrument))
-            self.funding_ms[event.account] = max(ts_ms, self.funding_ms.get(event.account, 0))
+            for times in (*self._newest.values(), self.opened_ms):
+                times.setdefault(event.account, ts_ms)
+        key = booking_key(event)
+        if key is not None:
+            self.booked.append(key)
+            times = self._newest[type(event)]
+            times[key[1]] = max(ts_ms, times.get(key[1], 0))
 
 
 class _Anyone:
@@ -174,11 +199,12 @@ class _Anyone:
 class _Fold:
     """One run's accounts and orders, moved by what its journal says.
 
-    `last_sent` is the action that each live order was last sent with, in this run or an earlier.
+    `open_actions` are, by cloid, the actions whose outcome for a live order is not known, of this
+    run or an earlier; at most `ACTIONS_MAX` of one order, the oldest dropped.
     """
 
-    def __init__(self, setup: RecordedSetup, last_sent: dict[str, Outgoing]) -> None:
-        self.last_sent = last_sent
+    def __init__(self, setup: RecordedSetup, open_actions: dict[str, list[Outgoing]]) -> None:
+        self.open_actions = open_actions
         self._addresses = {item.name: item.address for item in setup.accounts}
         self._now_ns = 0
         self._markets = {one.id: Market(one) for one in setup.instruments}
@@ -213,7 +239,11 @@ class _Fold:
         self._book.apply(event)
         self._book.take_bookings()
         for order in self._orders.take_ended():
-            self.last_sent.pop(order.cloid, None)
+            self.open_actions.pop(order.cloid, None)
+        if isinstance(event, OrderEvent):
+            live = self._orders.get(event.cloid)
+            if live is not None and live.state in _SETTLED:
+                self.open_actions.pop(event.cloid, None)
         self._orders.take_unsettled()
 
     def sent(self, outgoing: Outgoing) -> None:
@@ -233,7 +263,9 @@ class _Fold:
                     self._orders.send_modify(order, px_ticks, sz_lots, self._now_ns)
             else:
                 continue
-            self.last_sent[command.cloid] = outgoing
+            actions = self.open_actions.setdefault(command.cloid, [])
+            actions.append(outgoing)
+            del actions[:-ACTIONS_MAX]
 
     def _placed(self, account_name: str, place: Place, note: OrderNote | None) -> None:
         account = self._accounts.get(account_name)
@@ -258,7 +290,7 @@ class _Fold:
             id(outgoing): outgoing
             for order in live
             if order.state not in _SETTLED
-            and (outgoing := self.last_sent.get(order.cloid)) is not None
+            for outgoing in self.open_actions.get(order.cloid, ())
         }
         return Left(
             addresses=self._addresses,
@@ -276,6 +308,7 @@ class _Fold:
             nonce_max=seen.nonce_max,
             fills_seen_ms=seen.fills_ms,
             funding_seen_ms=seen.funding_ms,
-            fills_seen=frozenset(seen.fills),
-            fundings_seen=frozenset(seen.fundings),
+            transfers_seen_ms=seen.transfers_ms,
+            opened_ms=seen.opened_ms,
+            booked=frozenset(seen.booked),
         )

@@ -22,6 +22,7 @@ from engine.journal.reader import (
     EndRecord,
     EventRecord,
     MetaRecord,
+    NoteRecord,
     Record,
     SentRecord,
 )
@@ -183,7 +184,7 @@ class _Replay:
                 return None
             case EndRecord():
                 return self._compare(())
-            case SentRecord():
+            case SentRecord() | NoteRecord():
                 return None
 
     def end_unrecorded(self) -> None:

@@ -65,6 +65,8 @@ class Kind(IntEnum):
     """The writer was closed in order (no payload). A journal that ends without it was cut short."""
     SENT = 5
     """One `Outgoing`: exact bytes, durable here before they were sent."""
+    NOTE = 6
+    """What the driver found out, for people: UTF-8 text."""
 
 
 class RunMeta(msgspec.Struct, frozen=True):

@@ -65,13 +65,21 @@ class SentRecord(msgspec.Struct, frozen=True):
     outgoing: Outgoing
 
 
-Record = EventRecord | EffectsRecord | MetaRecord | EndRecord | SentRecord
+class NoteRecord(msgspec.Struct, frozen=True):
+    """Record number `sequence`: what the driver found out, for people."""
+
+    sequence: int
+    text: str
+
+
+Record = EventRecord | EffectsRecord | MetaRecord | EndRecord | SentRecord | NoteRecord
 
 _DECODERS: dict[int, Callable[[int, bytes], Record]] = {
     Kind.EVENT: lambda sequence, payload: EventRecord(sequence, codec.decode_event(payload)),
     Kind.EFFECTS: lambda sequence, payload: EffectsRecord(sequence, codec.decode_effects(payload)),
     Kind.META: lambda sequence, payload: MetaRecord(sequence, codec.decode_meta(payload)),
     Kind.END: lambda sequence, _: EndRecord(sequence),
+    Kind.NOTE: lambda sequence, payload: NoteRecord(sequence, payload.decode(errors="replace")),
     Kind.SENT: lambda sequence, payload: SentRecord(sequence, codec.decode_outgoing(payload)),
 }
 

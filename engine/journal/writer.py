@@ -119,6 +119,10 @@ class JournalWriter:
         """Append what is about to be sent; `sync` before it is."""
         self.append(_SENT, encode(outgoing))
 
+    def append_note(self, text: str) -> None:
+        """Append what the driver found out, for people."""
+        self.append(Kind.NOTE, text.encode())
+
     def append_meta(self, meta: RunMeta) -> None:
         """Append what is about to run: once, before the first event of a run."""
         self.append(Kind.META, encode(meta))

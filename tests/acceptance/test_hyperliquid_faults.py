@@ -260,7 +260,7 @@ async def test_a_lost_fill_is_found_by_the_next_read_of_the_account() -> None:
         await trader.until(lambda: trader.heard(OrderAccepted, taken))
         assert 0 == trader.our_lots()
 
-        await trader.link.refresh("account")
+        await trader.link.refresh("orders")
 
         assert OrderState.FILLED is trader.state_of(taken)
         trader.assert_agrees()
@@ -388,7 +388,7 @@ async def test_funding_is_paid_once_though_its_stream_is_lost_on_the_hour() -> N
         await trader.until(lambda: trader.at_venue.history.fundings)
         trader.venue.faults.ws.reset_all()
         await trader.until(lambda: trader.heard(FundingPaid) and trader.is_ready())
-        await trader.link.refresh("account")
+        await trader.link.refresh("orders")
 
         (paid,) = trader.heard(FundingPaid)
         (row,) = trader.at_venue.history.fundings
@@ -472,7 +472,7 @@ async def test_under_any_faults_no_order_is_doubled_or_lost(seed: int) -> None:
             if abs(order.px_ticks / trader.px(1.0, order.side) - 1) < 0.05:
                 trader.cancel(order.cloid)
         await trader.until(trader.is_at_rest)
-        await trader.link.refresh("account")
+        await trader.link.refresh("orders")
         await trader.until(trader.is_at_rest)
 
         trader.assert_agrees()

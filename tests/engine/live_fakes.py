@@ -46,6 +46,14 @@ class FakeLink:
     def venue(self) -> str:
         return VENUE
 
+    @property
+    def findings(self) -> tuple[str, ...]:
+        return ("a fake",)
+
+    def dismiss_unclear(self, account: str, cloid: str) -> bool:
+        self.log.append(f"dismiss {account} {cloid}")
+        return True
+
     async def load(self) -> tuple[Instrument, ...]:
         self.log.append("load")
         return (instrument(), instrument("ETH"))

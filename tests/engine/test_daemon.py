@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from connectors.port import HeldPosition, OpenOrder
 from engine.config import load_config
 from engine.drive.daemon import Daemon, Finished
+from engine.drive.opening import heard_once
 from engine.drive.recorded import replay_run
-from engine.drive.recovery import what_was_left
+from engine.drive.recovery import Left, booking_key, what_was_left
 from engine.drive.seams import SeededRandomness
 from engine.drive.venues.opened import OpenVenues
 from engine.drive.virtual_time import run_virtual, virtual_clock
 from engine.errors import CredentialsError
+from engine.journal import JournalReader
+from engine.journal.reader import NoteRecord
 from engine.model.commands import Outgoing, Place
-from engine.model.events import AccountRead, FundingPaid, OrderFilled
+from engine.model.events import AccountRead, FundingPaid, OrderFilled, Transfer
 from engine.model.orders import OrderState
 from engine.model.units import MONEY_SCALE, NS_PER_MS, Side, Tif
 from engine.state.accounts import EXTERNAL
@@ -266,7 +270,7 @@ def test_a_ledger_goes_on_where_the_killed_run_left_it_and_no_fill_is_booked_twi
 
     assert [("mine", 400)] == [(held.owner, held.lots) for held in left.positions]
     assert {MAIN: 10**14 - 5 - 11} == left.cash_e8
-    assert 1 == len(left.fills_seen) == len(left.fundings_seen)
+    assert ["fill", "funding"] == sorted(key[0] for key in left.booked)
 
     seen: list[tuple[int, int]] = []
 
@@ -285,7 +289,7 @@ def test_a_ledger_goes_on_where_the_killed_run_left_it_and_no_fill_is_booked_twi
     finished, link = play(folder, agree, tick=tick)
 
     assert {(400, 10**14 - 16)} == set(seen)
-    assert left.fills_seen == link.resumption.fills_seen
+    assert {key[1:] for key in left.booked if key[0] == "fill"} == link.resumption.fills_seen
     assert {"positions_agree": True, "cash_gap": 0.0}.items() <= finished.live["accounts"][
         MAIN
     ].items()
@@ -320,3 +324,30 @@ def test_another_address_under_the_same_name_takes_nothing_over(folder: Path) ->
     assert ([], ()) == (link.asked, link.resumption.unanswered)
     # A signer's nonces are never used again all the same.
     assert 3 == link.resumption.nonce_max
+
+
+def test_what_is_found_out_of_a_venue_is_in_the_journal(folder: Path) -> None:
+    play(folder)
+    notes = [r.text for r in JournalReader(folder / "journal") if isinstance(r, NoteRecord)]
+
+    assert ["hl: a fake"] == notes
+
+
+def test_what_an_earlier_run_booked_and_what_was_before_it_is_passed_over() -> None:
+    events: list[OrderFilled | FundingPaid | Transfer] = [
+        OrderFilled(
+            5_000_000, 6, MAIN, BTC, "0x1", 0, 1, 9, Side.BUY, 1, 1, 1.0, 1.0, 0, is_maker=True
+        ),
+        FundingPaid(5_000_000, 6, MAIN, BTC, 1, 1, 0.1),
+        Transfer(5_000_000, 6, MAIN, 100, "deposit"),
+    ]
+    heard: list[int] = []
+    booked = frozenset(key for event in events if (key := booking_key(event)) is not None)
+    left = Left(booked=booked, opened_ms={MAIN: 4})
+    sink = heard_once(lambda event: heard.append(event.ts_venue_ns), left)
+    for event in events:
+        sink(event)
+        sink(msgspec.structs.replace(event, ts_venue_ns=7_000_000))
+        sink(msgspec.structs.replace(event, ts_venue_ns=4_000_000))
+
+    assert [7_000_000] * 3 == heard
