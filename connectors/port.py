@@ -114,7 +114,8 @@ class Resumption(msgspec.Struct, frozen=True):
     `nonce_max` is the highest nonce ever used by signer; `unanswered` what was journaled to be sent
     whose outcome is not known; `fills_seen_ms`, `funding_seen_ms` and `transfers_seen_ms` the venue
     times of the newest booked, by account; `fills_seen` and `fundings_seen` what was booked around
-    then, which must not come again. `generations` are (cloid, generation, oid) of orders that may still live.
+    then, which must not come again. `generations` are (cloid, generation, oid) of orders that may
+    still live.
     """
 
     nonce_max: int = 0
@@ -185,8 +186,8 @@ class VenueLink(Protocol):
         """Read again what a schedule asks for, and tell the sink of it.
 
         `job` is metadata, contexts, account (positions and cash, cheaply), orders (everything that
-        may be missing) or budget; one that a venue has no use for does nothing. Raises TransportError when it failed; the
-        next turn tries again.
+        may be missing) or budget; one that a venue has no use for does nothing. Raises
+        TransportError when it failed; the next turn tries again.
         """
         ...
 
