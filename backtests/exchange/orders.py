@@ -198,10 +198,12 @@ class Desk:
                     low_ticks = max(low_ticks, order.trigger.px_ticks)
                 else:
                     high_ticks = min(high_ticks, order.trigger.px_ticks)
+        levels: tuple[tuple[int, int, int | None], ...] = ()
+        if self.queued:
+            levels = tuple(
+                [(int(order.side), order.px_ticks, order.ahead_lots) for order in self.queued]
+            )
+        bids, asks = self.bids.keys, self.asks.keys
         return Watch(
-            -self.bids.keys[0] if self.bids.keys else 0,
-            self.asks.keys[0] if self.asks.keys else FAR_TICKS,
-            low_ticks,
-            high_ticks,
-            tuple([(int(order.side), order.px_ticks, order.ahead_lots) for order in self.queued]),
+            -bids[0] if bids else 0, asks[0] if asks else FAR_TICKS, low_ticks, high_ticks, levels
         )
