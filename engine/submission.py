@@ -110,10 +110,10 @@ def _grouped(approved: Sequence[Approved]) -> list[_Group]:
             kind, key, rank = _berth(item, placed, parents)
         group = groups.get(key)
         if group is None:
-            groups[key] = _Group(kind, item.account, rank, [item], rank == _ADD)
+            groups[key] = _Group(kind, item.account, rank, [item], rank is _ADD)
         else:
             group.items.append(item)
-            group.adds += rank == _ADD
+            group.adds += rank is _ADD
             if rank < group.rank:  # noqa: PLR1730 - a call of min costs more
                 group.rank = rank
     return sorted(groups.values(), key=_rank)
