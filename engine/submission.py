@@ -39,14 +39,15 @@ _ALO: Final = Tif.ALO
 
 def coalesce(intents: Sequence[AnyIntent]) -> Sequence[AnyIntent]:
     """Of several wishes for one quote (a withdrawal is one) only the newest; the rest as is."""
-    if len(intents) < 2:
+    for intent in intents:
+        if (type(intent) is PlaceLimit or type(intent) is CancelQuote) and intent.quote:
+            break
+    else:
         return intents
     newest: dict[tuple[str, str], AnyIntent] = {}
     for intent in intents:
         if (type(intent) is PlaceLimit or type(intent) is CancelQuote) and intent.quote:
             newest[intent.instrument, intent.quote] = intent
-    if not newest:
-        return intents
     return [
         intent
         for intent in intents

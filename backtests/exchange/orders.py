@@ -95,14 +95,15 @@ class OwnSide:
 
     def add(self, order: Order) -> None:
         """Put an order behind those of its price."""
-        key = -order.side * order.px_ticks
-        at = bisect_right(self.keys, key)
-        self.keys.insert(at, key)
+        keys = self.keys
+        key = -order.px_ticks if order.side > 0 else order.px_ticks
+        at = bisect_right(keys, key)
+        keys.insert(at, key)
         self.orders.insert(at, order)
 
     def remove(self, order: Order) -> None:
         """Take an order out."""
-        at = bisect_left(self.keys, -order.side * order.px_ticks)
+        at = bisect_left(self.keys, -order.px_ticks if order.side > 0 else order.px_ticks)
         orders = self.orders
         while orders[at] is not order:
             at += 1
