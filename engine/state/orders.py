@@ -87,10 +87,9 @@ class Order:
         "trigger",
     )
 
-    def __init__(  # noqa: PLR0913 - an order has this many facts
+    def __init__(  # noqa: PLR0913, PLR0917 - an order has this many facts
         self,
         place: Place,
-        *,
         account: str,
         strategy: str,
         exposure: Exposure,
@@ -216,7 +215,7 @@ class Orders:
         self._by_cloid[order.cloid] = order
         self.live(order.strategy, order.instrument)[order.cloid] = order
         order.exposure.count += 1
-        order.recount()
+        order.count(order.sz_lots - order.filled_lots, order.px_ticks)
         if order.quote:
             self._quotes[order.strategy, order.instrument, order.quote] = order
 
