@@ -38,14 +38,15 @@ _ALO: Final = Tif.ALO
 
 def coalesce(intents: Sequence[AnyIntent]) -> Sequence[AnyIntent]:
     """Of several wishes for one quote (a withdrawal is one) only the newest; the rest as is."""
-    if len(intents) < 2:
+    for intent in intents:
+        if (type(intent) is PlaceLimit or type(intent) is CancelQuote) and intent.quote:
+            break
+    else:
         return intents
     newest: dict[tuple[str, str], AnyIntent] = {}
     for intent in intents:
         if (type(intent) is PlaceLimit or type(intent) is CancelQuote) and intent.quote:
             newest[intent.instrument, intent.quote] = intent
-    if not newest:
-        return intents
     return [
         intent
         for intent in intents
@@ -109,10 +110,10 @@ def _grouped(approved: Sequence[Approved]) -> list[_Group]:
             kind, key, rank = _berth(item, placed, parents)
         group = groups.get(key)
         if group is None:
-            groups[key] = _Group(kind, item.account, rank, [item], rank == _ADD)
+            groups[key] = _Group(kind, item.account, rank, [item], rank is _ADD)
         else:
             group.items.append(item)
-            group.adds += rank == _ADD
+            group.adds += rank is _ADD
             if rank < group.rank:  # noqa: PLR1730 - a call of min costs more
                 group.rank = rank
     return sorted(groups.values(), key=_rank)

@@ -247,15 +247,8 @@ class Gate:
             if refused is not None:
                 return refused
         account, strategy = asking.account.name, asking.strategy
-        order = Order(
-            place,
-            account=account,
-            strategy=strategy,
-            exposure=exposure,
-            scales=market.scales,
-            sent_ns=asking.now_ns,
-            quote=quote,
-        )
+        # By position: names cost more than all the rest of it.
+        order = Order(place, account, strategy, exposure, market.scales, asking.now_ns, quote)
         self._orders.add(order)
         return Approved(account, strategy, risk_class, place)
 

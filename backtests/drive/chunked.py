@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
-from functools import partial
 from heapq import heappop
 from itertools import islice
 from operator import length_hint
@@ -156,7 +155,7 @@ class _Run:
         self._done = (0, MARKET_AT_ENGINE)
         self._synced_ns = -1
         self._touches = [
-            Touch(source, partial(session.exchange.watch, source.instrument)) for source in venue
+            Touch(source, session.exchange.desk(source.instrument).watch) for source in venue
         ]
         for source in venue:
             if source.is_book():
@@ -182,14 +181,13 @@ class _Run:
                 self._carry_out(heappop(agenda))
             due = agenda[0] if agenda else None
             due_ns = due[0] if due is not None else NEVER_HIGH
-            touch, clear_ns = self._next_touch(min(due_ns, feed.local_ns[-1]))
-            touch_ns = touch[0] if touch is not None else clear_ns
-            stop = self._stop(due, touch_ns)
+            touch = self._next_touch(min(due_ns, feed.local_ns[-1]))
+            stop = self._stop(due, touch[0])
             if stop > feed.at:
                 self._feed_rows(stop)
-            elif touch is not None and touch_ns <= due_ns:
+            elif touch[1] >= 0 and touch[0] <= due_ns:
                 self._show(touch)
-            elif due_ns < clear_ns:
+            elif due_ns < touch[0]:
                 self._carry_out(heappop(agenda))
 
     def _stop(self, due: Due | None, touch_ns: int) -> int:
@@ -209,27 +207,21 @@ class _Run:
         if effects:
             self._session.perform(effects, ts_ns)
 
-    def _next_touch(self, limit_ns: int) -> tuple[tuple[int, int, int] | None, int]:
-        """The earliest row to look at as (ts_ns, source, row), and until when nothing happens."""
-        if len(self._touches) == 1:
-            touch = self._touches[0]
-            row, clear_ns = touch.find(limit_ns)
-            if row < 0:
-                return None, clear_ns
-            return (touch.source.venue_ns(row), 0, row), NEVER_HIGH
-        best: tuple[int, int, int] | None = None
-        clear_ns = NEVER_HIGH
-        for i, touch in enumerate(self._touches):
-            row, clear = touch.find(limit_ns)
-            if row < 0:
-                clear_ns = min(clear_ns, clear)
-                continue
-            found = touch.source.venue_ns(row), i, row
-            if best is None or found < best:
-                best = found
-        if best is not None and best[0] >= clear_ns:
-            return None, clear_ns
-        return best, clear_ns
+    def _next_touch(self, limit_ns: int) -> tuple[int, int, int]:
+        """(ts_ns, source, row) of the earliest row to look at.
+
+        Or, with a source of -1, until when nothing happens.
+        """
+        touches = self._touches
+        if len(touches) == 1:
+            row, ts_ns = touches[0].find(limit_ns)
+            return ts_ns, -1 if row < 0 else 0, row
+        found: list[tuple[int, int, int]] = []
+        for i, touch in enumerate(touches):
+            row, ts_ns = touch.find(limit_ns)
+            found.append((ts_ns, -1 if row < 0 else i, row))
+        # At one stamp -1 comes first: what is not searched yet may hold a row before the one found.
+        return min(found)
 
     def _show(self, touch: tuple[int, int, int]) -> None:
         """Show the exchange the row it must look at, after the newest row of every other stream."""

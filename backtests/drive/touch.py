@@ -36,9 +36,10 @@ class Touch:
         self._is_funding = source.kind is StreamKind.FUNDING
 
     def find(self, limit_ns: int) -> tuple[int, int]:
-        """(row, clear_ns): the first row to look at, or -1 and until when nothing happens.
+        """(row, ts_ns): the first row to look at and its venue stamp.
 
-        The search goes no further than the first row after `limit_ns`, nor than a block at a time.
+        Or -1, and until when nothing happens. The search goes no further than the first row after
+        `limit_ns`, nor than a block at a time.
         """
         source = self.source
         seen = source.seen
@@ -50,17 +51,19 @@ class Touch:
             self._reach = REACH_PARTS
         elif self._looked <= seen:
             self._looked = seen + 1
-        if self._found > seen:
-            return self._found, 0
         row = self._looked
-        if self._is_funding:
-            return (seen + 1, 0) if seen + 1 < source.n else (-1, NEVER_HIGH)
-        if watch is None or row >= source.n:
+        if self._found > seen:
+            row = self._found
+        elif self._is_funding:
+            row = seen + 1
+        elif watch is not None and row < source.n:
+            block = self._block
+            if block is None or not block.start <= row < block.stop:
+                block = self._block = source.block(row)
+            return self._search(watch, block, row - block.start, limit_ns)
+        else:
             return -1, NEVER_HIGH
-        block = self._block
-        if block is None or not block.start <= row < block.stop:
-            block = self._block = source.block(row)
-        return self._search(watch, block, row - block.start, limit_ns)
+        return (row, source.venue_ns(row)) if row < source.n else (-1, NEVER_HIGH)
 
     def _search(self, watch: Watch, block: Block, at: int, limit_ns: int) -> tuple[int, int]:
         """Part by part, then row by row; no further than the first part after `limit_ns`.
@@ -76,8 +79,8 @@ class Touch:
         low, high = watch.trigger_low_ticks, watch.trigger_high_ticks
         lows, highs = prices.low_parts, prices.high_parts
         mark_lows, mark_highs = prices.mark_low_parts, prices.mark_high_parts
-        while at < count:
-            part = at // PART_ROWS
+        stop = at
+        for part in range(at // PART_ROWS, min(at // PART_ROWS + reach, len(lows))):
             stop = (part + 1) * PART_ROWS
             if stop > count:  # noqa: PLR1730 - a call of min costs more
                 stop = count
@@ -93,16 +96,14 @@ class Touch:
                     hit = crossed
             if hit >= 0:
                 self._found = self._looked = block.start + hit
-                return self._found, 0
+                return self._found, venue_ns[hit]
+            if stop == count or venue_ns[stop] > limit_ns:
+                break
             at = stop
-            reach -= 1
-            if at < count and (not reach or venue_ns[at] > limit_ns):
-                self._looked = block.start + at
-                return -1, venue_ns[at]
-        self._looked = block.start + at
-        if self._looked >= self.source.n:
-            return -1, NEVER_HIGH
-        return -1, self.source.venue_ns(self._looked)
+        row = self._looked = block.start + stop
+        if stop < count:
+            return -1, venue_ns[stop]
+        return -1, NEVER_HIGH if row >= self.source.n else self.source.venue_ns(row)
 
     def _changed(self, watch: Watch, block: Block, a: int, b: int) -> int:
         """The first of rows a..b that shows an own order's level anew."""

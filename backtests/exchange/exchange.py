@@ -140,7 +140,7 @@ class SimulatedExchange:
 
     def on_commands(self, ts_ns: int, account_name: str, commands: Sequence[Command]) -> None:
         """Carry out commands that somebody sent by the venue's own wire, as `on_batch` does."""
-        account = self._account(account_name)
+        account = self._accounts.get(account_name) or self._account(account_name)
         matcher = self._matcher
         self._outbox.at(ts_ns)
         desks, by_type = self._desks, self._commands

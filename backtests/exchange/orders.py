@@ -95,14 +95,15 @@ class OwnSide:
 
     def add(self, order: Order) -> None:
         """Put an order behind those of its price."""
-        key = -order.side * order.px_ticks
-        at = bisect_right(self.keys, key)
-        self.keys.insert(at, key)
+        keys = self.keys
+        key = -order.px_ticks if order.side > 0 else order.px_ticks
+        at = bisect_right(keys, key)
+        keys.insert(at, key)
         self.orders.insert(at, order)
 
     def remove(self, order: Order) -> None:
         """Take an order out."""
-        at = bisect_left(self.keys, -order.side * order.px_ticks)
+        at = bisect_left(self.keys, -order.px_ticks if order.side > 0 else order.px_ticks)
         orders = self.orders
         while orders[at] is not order:
             at += 1
@@ -198,10 +199,12 @@ class Desk:
                     low_ticks = max(low_ticks, order.trigger.px_ticks)
                 else:
                     high_ticks = min(high_ticks, order.trigger.px_ticks)
+        levels: tuple[tuple[int, int, int | None], ...] = ()
+        if self.queued:
+            levels = tuple(
+                [(int(order.side), order.px_ticks, order.ahead_lots) for order in self.queued]
+            )
+        bids, asks = self.bids.keys, self.asks.keys
         return Watch(
-            -self.bids.keys[0] if self.bids.keys else 0,
-            self.asks.keys[0] if self.asks.keys else FAR_TICKS,
-            low_ticks,
-            high_ticks,
-            tuple([(int(order.side), order.px_ticks, order.ahead_lots) for order in self.queued]),
+            -bids[0] if bids else 0, asks[0] if asks else FAR_TICKS, low_ticks, high_ticks, levels
         )

@@ -29,14 +29,13 @@ def refusal(  # noqa: PLR0911 - one return for each reason
     if reason:
         return reason
     position = order.position
-    reducible_lots = position.reducible_lots(order.side)
     is_child = bool(order.parent) and replaced is None
-    if order.reduce_only and not is_child and not reducible_lots:
+    if order.reduce_only and not is_child and not position.reducible_lots(order.side):
         return words.REDUCE_ONLY
     notional_e8 = order.px_ticks * order.left_lots * position.market.money_per_unit
     least_e8 = order.desk.instrument.min_notional_e8
     # A child protects an entry that is not there yet.
-    if notional_e8 < least_e8 and not is_child and not _closes_whole(order, reducible_lots):
+    if notional_e8 < least_e8 and not is_child and not _closes_whole(order):
         return words.min_notional(least_e8)
     if replaced is None:
         reason = _admission(order)
@@ -92,8 +91,9 @@ def _protective_form(order: Order) -> str:
     return "" if order.reduce_only else words.UNPROTECTIVE
 
 
-def _closes_whole(order: Order, reducible_lots: int) -> bool:
+def _closes_whole(order: Order) -> bool:
     """Whether the order closes all there is, to which the least value does not apply."""
+    reducible_lots = order.position.reducible_lots(order.side)
     if order.reduce_only:
         return order.left_lots >= reducible_lots
     return order.left_lots == reducible_lots

@@ -47,6 +47,8 @@ class Account:
         found = self.positions.get(instrument)
         if found is None:
             found = self.positions[instrument] = Position(*self._markets[instrument].scales)
+            # Margin is worked out over exposures: every position has one.
+            self.exposure(instrument)
         return found
 
     def strategy_position(self, strategy: str, instrument: str) -> Position:
@@ -95,42 +97,21 @@ class Account:
 
     def margin_used_e8(self) -> int:
         """Initial margin: positions at the mark, resting orders at their limit (protocol 7.1)."""
-        total = 0
+        return self.equity_e8() - self.free_margin_e8()
+
+    def free_margin_e8(self) -> int:
+        """Equity that no position or order needs; may be negative."""
+        free_e8 = self.cash_e8
         for instrument, exposure in self.exposures.items():
-            notional_e8 = exposure.reserved_e8
+            needed_e8 = exposure.reserved_e8
             position = self.positions.get(instrument)
             if position is not None and position.lots:
                 market = self._markets[instrument]
-                notional_e8 += (
-                    abs(position.lots) * market.mark_ticks2() * market.money_per_unit // 2
-                )
-            if notional_e8:
-                total += ceil_div(notional_e8, self.leverage_of(instrument))
-        for instrument, position in self.positions.items():
-            if position.lots and instrument not in self.exposures:
-                market = self._markets[instrument]
-                notional_e8 = abs(position.lots) * market.mark_ticks2() * market.money_per_unit // 2
-                total += ceil_div(notional_e8, self.leverage_of(instrument))
-        return total
-
-    def free_margin_e8(self) -> int:
-        """Equity that no position or order needs; may be negative.
-
-        It is `equity_e8` less `margin_used_e8`, in one go where every position has its exposure,
-        because each order that adds risk asks.
-        """
-        positions, free_e8 = self.positions, self.cash_e8
-        if not positions.keys() <= self.exposures.keys():
-            return self.equity_e8() - self.margin_used_e8()
-        for instrument, exposure in self.exposures.items():
-            notional_e8 = exposure.reserved_e8
-            position = positions.get(instrument)
-            if position is not None and position.lots:
-                market = self._markets[instrument]
+                # Nothing where there is no mark, as in `equity_e8`.
                 value2_e8 = position.lots * market.mark_ticks2() * market.money_per_unit
                 if value2_e8:
                     free_e8 += value2_e8 // 2 - position.cost_e8
-                    notional_e8 += abs(value2_e8) // 2
-            if notional_e8:
-                free_e8 -= ceil_div(notional_e8, self.leverage_of(instrument))
+                    needed_e8 += abs(value2_e8) // 2
+            if needed_e8:
+                free_e8 -= ceil_div(needed_e8, self.leverage_of(instrument))
         return free_e8

@@ -47,20 +47,6 @@ class Exposure:
         self.reserved_e8 = 0
         self.count = 0
 
-    def shift(self, order: Order, lots: int, reserved_e8: int) -> None:
-        """Count so many lots and so much notional more (or, negative, less) for this order."""
-        if order.reduce_only:
-            if order.side > 0:
-                self.reduce_buy_lots += lots
-            else:
-                self.reduce_sell_lots += lots
-            return
-        if order.side > 0:
-            self.buy_lots += lots
-        else:
-            self.sell_lots += lots
-        self.reserved_e8 += reserved_e8
-
 
 class Order:
     """One order of ours: what was asked, and what is known of it.
@@ -101,10 +87,9 @@ class Order:
         "trigger",
     )
 
-    def __init__(  # noqa: PLR0913 - an order has this many facts
+    def __init__(  # noqa: PLR0913, PLR0917 - an order has this many facts
         self,
         place: Place,
-        *,
         account: str,
         strategy: str,
         exposure: Exposure,
@@ -182,13 +167,23 @@ class Order:
         self.count(lots, px_ticks)
 
     def count(self, lots: int, px_ticks: int) -> None:
-        """Let the exposure count so much of this order."""
-        counted_lots, counted_px_ticks = self.counted_lots, self.counted_px_ticks
-        if lots != counted_lots or px_ticks != counted_px_ticks:
-            ticks_lots = lots * px_ticks - counted_lots * counted_px_ticks
-            self.exposure.shift(self, lots - counted_lots, ticks_lots * self.money_per_unit)
-            self.counted_lots = lots
-            self.counted_px_ticks = px_ticks
+        """Let the exposure count so many lots at this price, and no more what it counted so far."""
+        more_lots = lots - self.counted_lots
+        more_ticks = lots * px_ticks - self.counted_lots * self.counted_px_ticks
+        self.counted_lots = lots
+        self.counted_px_ticks = px_ticks
+        exposure = self.exposure
+        if self.reduce_only:
+            if self.side > 0:
+                exposure.reduce_buy_lots += more_lots
+            else:
+                exposure.reduce_sell_lots += more_lots
+            return
+        if self.side > 0:
+            exposure.buy_lots += more_lots
+        else:
+            exposure.sell_lots += more_lots
+        exposure.reserved_e8 += more_ticks * self.money_per_unit
 
     def forget_pending(self) -> None:
         """No modify is in flight."""
@@ -220,7 +215,7 @@ class Orders:
         self._by_cloid[order.cloid] = order
         self.live(order.strategy, order.instrument)[order.cloid] = order
         order.exposure.count += 1
-        order.recount()
+        order.count(order.sz_lots - order.filled_lots, order.px_ticks)
         if order.quote:
             self._quotes[order.strategy, order.instrument, order.quote] = order
 
@@ -310,12 +305,14 @@ class Orders:
 
     def send_cancel(self, order: Order, ts_ns: int) -> None:
         """A cancel was approved."""
-        self._remember_settled(order)
+        if order.state is not _MODIFYING and order.state is not _CANCELING:
+            order.prior_state = order.state
         self.signal(order, _CANCEL_SENT, ts_ns)
 
     def send_modify(self, order: Order, px_ticks: int, sz_lots: int, ts_ns: int) -> None:
         """A modify was approved; `sz_lots` is what shall remain."""
-        self._remember_settled(order)
+        if order.state is not _MODIFYING and order.state is not _CANCELING:
+            order.prior_state = order.state
         order.pending_px_ticks = px_ticks
         order.pending_sz_lots = sz_lots
         self.signal(order, Signal.MODIFY_SENT, ts_ns)
@@ -359,10 +356,6 @@ class Orders:
             order.state = order.prior_state
         order.forget_pending()
         order.recount()
-
-    def _remember_settled(self, order: Order) -> None:
-        if order.state is not _MODIFYING and order.state is not _CANCELING:
-            order.prior_state = order.state
 
     def _count_anomaly(self, before: str, signal: str) -> None:
         key = before, signal
