@@ -23,6 +23,7 @@ from engine.config import (
     Config,
     LatencyConfig,
     LoadedConfig,
+    accounts_elsewhere,
     assign_instruments,
     resolve_strategies,
 )
@@ -139,6 +140,7 @@ def strategy_setups(
             assigned[resolved.config.name],
             resolved.config.on_stop,
             resolved.config.on_fault,
+            accounts_elsewhere(loaded, resolved.config, assigned[resolved.config.name]),
         )
         for resolved in resolve_strategies(loaded)
     )

@@ -180,6 +180,8 @@ class Engine:
                 if type(intent) is WakeAt:
                     effects.append(SetTimer(runner.name, intent.name, intent.at_ns))
                     continue
+                if runner.elsewhere:
+                    account = self.accounts[runner.account_at(intent.instrument)]
                 for verdict in judge(intent, runner.name, account, now_ns):
                     if type(verdict) is Approved:
                         approved.append(verdict)
@@ -241,15 +243,8 @@ class Engine:
         return route
 
     def _seat(self, entry: StrategySetup) -> None:
-        runner = StrategyRunner(
-            entry.name,
-            entry.strategy,
-            entry.account,
-            entry.instruments,
-            entry.on_stop,
-            entry.on_fault,
-        )
-        view = EngineView(self, entry.name, entry.account)
+        runner = StrategyRunner(entry)
+        view = EngineView(self, runner)
         entry.strategy.bind(
             name=entry.name,
             instruments=entry.instruments,
@@ -266,7 +261,7 @@ class Engine:
     def _is_warm(self, runner: StrategyRunner) -> bool:
         """The run has begun, the account is known, and what was declared has been seen."""
         warmup = runner.strategy.warmup()
-        is_open = self._is_running and self.accounts[runner.account].is_open
+        is_open = self._is_running and all(self.accounts[name].is_open for name in runner.accounts)
         if not is_open or runner.warm_at_ns > self.now_ns:
             return False
         return all(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from engine.model.effects import SetTimer
 from engine.model.intents import AnyIntent, Cancel, CancelAll, ClosePosition
+from engine.setup import StrategySetup
 from engine.state.orders import Order
 from strategies.api import Bars, Strategy, Subscription, Timer, overrides
 
@@ -16,14 +17,20 @@ class Asker(NamedTuple):
 
     name: str
     account: str
+    elsewhere: tuple[str, ...] = ()
 
 
 class StrategyRunner:
-    """A strategy, the account it trades, and its life: warming, started, stopped."""
+    """A strategy, what it trades, and its life: warming, started, stopped.
+
+    `account` is the one it trades; `elsewhere` names the accounts of its instruments on other
+    venues.
+    """
 
     __slots__ = (
         "account",
         "due_ns",
+        "elsewhere",
         "instruments",
         "is_started",
         "name",
@@ -37,21 +44,15 @@ class StrategyRunner:
         "warm_at_ns",
     )
 
-    def __init__(
-        self,
-        name: str,
-        strategy: Strategy,
-        account: str,
-        instruments: Sequence[str],
-        on_stop_policy: str = "keep_protection",
-        on_fault_policy: str = "keep_protection",
-    ) -> None:
-        self.name = name
-        self.strategy = strategy
-        self.account = account
-        self.instruments = tuple(instruments)
-        self.on_stop_policy = on_stop_policy
-        self.on_fault_policy = on_fault_policy
+    def __init__(self, entry: StrategySetup) -> None:
+        strategy = entry.strategy
+        self.name = entry.name
+        self.strategy: Strategy = strategy
+        self.account = entry.account
+        self.instruments = entry.instruments
+        self.elsewhere = entry.elsewhere
+        self.on_stop_policy = entry.on_stop
+        self.on_fault_policy = entry.on_fault
         self.subscriptions: tuple[Subscription, ...] = tuple(strategy.subscriptions())
         self.timers = {item.name: item for item in self.subscriptions if isinstance(item, Timer)}
         self.due_ns: dict[str, int] = {}
@@ -59,6 +60,15 @@ class StrategyRunner:
         self.warm_at_ns = 0
         self.on_order = strategy.on_order if overrides(strategy, "on_order") else None
         self.on_fill = strategy.on_fill if overrides(strategy, "on_fill") else None
+
+    @property
+    def accounts(self) -> frozenset[str]:
+        """Every account it trades."""
+        return frozenset({self.account, *self.elsewhere.values()})
+
+    def account_at(self, instrument: str) -> str:
+        """The account it trades an instrument on."""
+        return self.elsewhere.get(instrument, self.account)
 
     def bar_subscriptions(self) -> list[Bars]:
         """The bars this strategy takes."""

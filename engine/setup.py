@@ -27,7 +27,10 @@ class AccountSetup(msgspec.Struct, frozen=True):
 
 
 class StrategySetup(msgspec.Struct, frozen=True):
-    """A strategy of this engine. The policies are keep_protection, cancel_all or flatten."""
+    """A strategy of this engine. The policies are keep_protection, cancel_all or flatten.
+
+    `elsewhere` gives the account of each instrument that is not traded on `account`.
+    """
 
     name: str
     strategy: Strategy
@@ -35,6 +38,7 @@ class StrategySetup(msgspec.Struct, frozen=True):
     instruments: tuple[str, ...]
     on_stop: str = "keep_protection"
     on_fault: str = "keep_protection"
+    elsewhere: dict[str, str] = {}
 
 
 class EngineSetup(msgspec.Struct, frozen=True):
@@ -67,8 +71,9 @@ class EngineSetup(msgspec.Struct, frozen=True):
             if item.name in names:
                 raise ModelError(f"{where}: expected a name of its own, not one of perpd's")
             names.add(item.name)
-            if item.account not in accounts:
-                raise ModelError(f"{where}: account {item.account!r}, expected one of {accounts}")
+            for account in (item.account, *item.elsewhere.values()):
+                if account not in accounts:
+                    raise ModelError(f"{where}: account {account!r}, expected one of {accounts}")
             for instrument in item.instruments:
                 if instrument not in instruments:
                     raise ModelError(

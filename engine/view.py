@@ -18,6 +18,7 @@ from strategies.api import OrderView, span_ns
 
 if TYPE_CHECKING:
     from engine.core import Engine
+    from engine.runner import StrategyRunner
 
 
 class AccountReading:
@@ -47,12 +48,15 @@ class AccountReading:
 class EngineView:
     """Implements `strategies.api.View` over an engine's state."""
 
-    __slots__ = ("_account", "_engine", "_strategy")
+    __slots__ = ("_account", "_elsewhere", "_engine", "_strategy")
 
-    def __init__(self, engine: Engine, strategy: str, account: str) -> None:
+    def __init__(self, engine: Engine, runner: StrategyRunner) -> None:
         self._engine = engine
-        self._strategy = strategy
-        self._account = engine.accounts[account]
+        self._strategy = runner.name
+        self._account = engine.accounts[runner.account]
+        self._elsewhere = {
+            where: engine.accounts[account] for where, account in runner.elsewhere.items()
+        }
 
     @property
     def now_ns(self) -> int:
@@ -61,8 +65,13 @@ class EngineView:
 
     @property
     def account(self) -> AccountReading:
-        """The account this strategy trades."""
+        """The account this strategy trades; of several, the first."""
         return AccountReading(self._account)
+
+    def account_at(self, instrument: str) -> AccountReading:
+        """The account this strategy trades an instrument on."""
+        self._market(instrument)
+        return AccountReading(self._elsewhere.get(instrument, self._account))
 
     def _market(self, instrument: str) -> Market:
         market = self._engine.markets.get(instrument)
@@ -109,12 +118,13 @@ class EngineView:
     def position(self, instrument: str) -> Position:
         """This strategy's own position."""
         self._market(instrument)
-        return self._account.strategy_position(self._strategy, instrument)
+        account = self._elsewhere.get(instrument, self._account)
+        return account.strategy_position(self._strategy, instrument)
 
     def net_position(self, instrument: str) -> Position:
         """The account's position."""
         self._market(instrument)
-        return self._account.position(instrument)
+        return self._elsewhere.get(instrument, self._account).position(instrument)
 
     def order(self, cloid: str) -> Order | None:
         """One order of this strategy."""

@@ -79,7 +79,11 @@ class View(Protocol):
 
     @property
     def account(self) -> AccountView:
-        """The account this strategy trades."""
+        """The account this strategy trades; of several, the first."""
+        ...
+
+    def account_at(self, instrument: str) -> AccountView:
+        """The account this strategy trades an instrument on."""
         ...
 
     def instrument(self, instrument: str) -> Instrument:

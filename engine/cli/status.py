@@ -94,7 +94,8 @@ def _blocked(engine: Engine) -> str:
         return f"halted ({engine.gate.halted})"
     found: set[str] = set()
     for runner in engine.runners.values():
-        found |= engine.accounts[runner.account].blocked
+        for account in runner.accounts:
+            found |= engine.accounts[account].blocked
         for where in runner.instruments:
             found |= {f"{where} {item}" for item in engine.markets[where].blocked}
     return ", ".join(sorted(found)[:3])

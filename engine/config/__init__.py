@@ -5,7 +5,13 @@ parameters, `assign_instruments` holds it against the market's metadata, `resolv
 key when it is needed.
 """
 
-from engine.config.load import LoadedConfig, assign_instruments, check_symbols, load_config
+from engine.config.assign import (
+    accounts_elsewhere,
+    assign_instruments,
+    check_symbols,
+    place_of_symbol,
+)
+from engine.config.load import LoadedConfig, load_config
 from engine.config.resolve import ResolvedStrategy, resolve_strategies
 from engine.config.schema import (
     AccountConfig,
@@ -39,9 +45,11 @@ __all__ = [
     "StrategyConfig",
     "SymbolConfig",
     "VenueConfig",
+    "accounts_elsewhere",
     "assign_instruments",
     "check_symbols",
     "load_config",
+    "place_of_symbol",
     "resolve_secret",
     "resolve_strategies",
 ]

@@ -10,7 +10,7 @@ import hashlib
 import math
 import re
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -33,7 +33,6 @@ from engine.config.schema import (
 )
 from engine.config.secret import holds_hex_key, is_reference, redact
 from engine.errors import ConfigError
-from engine.model.instruments import Instrument
 
 RESERVED_NAMES: Final = frozenset({"external", "operator"})
 
@@ -93,60 +92,6 @@ def load_config(path: str | Path) -> LoadedConfig:
     except _Wrong as wrong:
         raise ConfigError(f"{path}: {wrong}") from wrong.__cause__
     return LoadedConfig(config, path, path.parent, hashlib.sha256(data).hexdigest())
-
-
-def check_symbols(loaded: LoadedConfig, known: Collection[str]) -> None:
-    """Refuse a coin that is not among `known`, the instrument ids of the tape or of the venue.
-
-    Raises ConfigError naming the key and the nearest coin of the strategy's own venue.
-    """
-    for index, strategy in enumerate(loaded.config.strategies):
-        key, owner = f"strategies[{index}]", _owner(strategy.name)
-        venue = loaded.config.accounts[strategy.account].venue
-        coins = [where.partition(":")[2] for where in known if where.startswith(f"{venue}:")]
-        if not coins:
-            others = {where.partition(":")[0] for where in known}
-            text = f'its venue "{venue}" has no instruments here; {hint(venue, others, "venues")}'
-            loaded.fail(Mistake(f"{key}.account", show(strategy.account), text), owner=owner)
-        for place, coin in enumerate(() if strategy.symbols == "all" else strategy.symbols):
-            if coin not in coins:
-                text = f'venue "{venue}" has no such symbol here; {hint(coin, coins, "symbols")}'
-                loaded.fail(Mistake(f"{key}.symbols[{place}]", show(coin), text), owner=owner)
-    coins = sorted({where.partition(":")[2] for where in known})
-    for coin in loaded.config.symbols:
-        if coin not in coins:
-            text = f"no such symbol; {hint(coin, coins, 'symbols')}"
-            loaded.fail(Mistake(joined("symbols", coin), "", text))
-
-
-def assign_instruments(
-    loaded: LoadedConfig, instruments: Collection[Instrument]
-) -> dict[str, tuple[str, ...]]:
-    """The instrument ids of each strategy by its name, with "all" and the account's venue resolved.
-
-    `instruments` is what the tape or the venue has; "all" leaves the delisted out. Raises
-    ConfigError as `check_symbols` does, and when the leverage asked for does not exist.
-    """
-    check_symbols(loaded, {instrument.id for instrument in instruments})
-    _check_leverage(loaded, instruments)
-    assigned: dict[str, tuple[str, ...]] = {}
-    for strategy in loaded.config.strategies:
-        venue = loaded.config.accounts[strategy.account].venue
-        if strategy.symbols == "all":
-            listed = [item for item in instruments if not item.is_delisted]
-            assigned[strategy.name] = tuple(item.id for item in listed if item.venue == venue)
-        else:
-            assigned[strategy.name] = tuple(f"{venue}:{coin}" for coin in strategy.symbols)
-    return assigned
-
-
-def _check_leverage(loaded: LoadedConfig, instruments: Collection[Instrument]) -> None:
-    for instrument in instruments:
-        symbol = loaded.config.symbols.get(instrument.coin)
-        if symbol is not None and symbol.leverage > instrument.leverage_max:
-            key = joined(joined("symbols", instrument.coin), "leverage")
-            most = f"expected at most {instrument.leverage_max}, the most {instrument.id} allows"
-            loaded.fail(Mistake(key, str(symbol.leverage), most))
 
 
 # -- reading ---------------------------------------------------------------------------------------
@@ -304,6 +249,16 @@ def _check_strategy(config: Config, key: str, strategy: StrategyConfig) -> None:
     if strategy.account not in config.accounts:
         text = f"no such account; {hint(strategy.account, config.accounts, 'accounts')}"
         raise _Wrong(Mistake(f"{key}.account", show(strategy.account), text).line(owner=owner))
+    venues = {config.accounts[strategy.account].venue}
+    for index, name in enumerate(strategy.also):
+        where = f"{key}.also[{index}]"
+        if name not in config.accounts:
+            text = f"no such account; {hint(name, config.accounts, 'accounts')}"
+            raise _Wrong(Mistake(where, show(name), text).line(owner=owner))
+        if config.accounts[name].venue in venues:
+            text = "expected an account on another venue than the strategy's others"
+            raise _Wrong(Mistake(where, show(name), text).line(owner=owner))
+        venues.add(config.accounts[name].venue)
     if not strategy.symbols:
         raise _Wrong(
             Mistake(f"{key}.symbols", "[]", "expected at least one coin").line(owner=owner)

@@ -151,6 +151,8 @@ class StrategyConfig(_Section, frozen=True):
     symbols: Annotated[
         list[str] | Literal["all"], Meta(description='a list of coins such as ["BTC"], or "all"')
     ]
+    # Accounts on other venues that it trades too; symbols there are written as "VENUE:COIN".
+    also: Annotated[list[str], Meta(description="a list of [accounts.NAME] sections")] = []
     # Checked against the strategy's own `Params`.
     params: Annotated[dict[str, Any], Meta(description="a table of parameters")] = {}
     # "keep_protection" cancels its orders that add risk and keeps its reduce-only stops.

@@ -253,7 +253,8 @@ class Daemon:
                 symbol = self.loaded.config.symbols.get(engine.markets[where].instrument.coin)
                 if symbol is not None:
                     is_cross = symbol.margin_mode == "cross"
-                    wanted.setdefault(runner.account, {})[where] = symbol.leverage, is_cross
+                    account = runner.account_at(where)
+                    wanted.setdefault(account, {})[where] = symbol.leverage, is_cross
         return wanted
 
     # -- trading and stopping ----------------------------------------------------------------------

@@ -276,5 +276,5 @@ class LiveDriver:
             > 0
             for runner in self.engine.runners.values()
             for where in runner.instruments
-            for account in (self.engine.accounts[runner.account],)
+            for account in (self.engine.accounts[runner.account_at(where)],)
         )

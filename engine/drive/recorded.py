@@ -37,6 +37,7 @@ class RecordedStrategy(msgspec.Struct, frozen=True):
     instruments: tuple[str, ...]
     on_stop: str
     on_fault: str = "keep_protection"
+    elsewhere: dict[str, str] = {}
 
 
 class RecordedSetup(msgspec.Struct, frozen=True):
@@ -67,6 +68,7 @@ def run_meta(loaded: LoadedConfig, setup: EngineSetup) -> RunMeta:
                 instruments=item.instruments,
                 on_stop=item.on_stop,
                 on_fault=item.on_fault,
+                elsewhere=item.elsewhere,
             )
             for item in setup.strategies
         ),
@@ -117,6 +119,7 @@ def _strategies(recorded: Sequence[RecordedStrategy]) -> tuple[StrategySetup, ..
                 item.instruments,
                 item.on_stop,
                 item.on_fault,
+                item.elsewhere,
             )
         )
     return tuple(found)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from connectors.hyperliquid.keys import Signer
 from connectors.simulated.server import LoopbackVenue
 from connectors.simulated.settings import ACTIVITIES, VenueSettings
-from engine.config import Config, Secret
+from engine.config import Config, LoadedConfig, Secret, place_of_symbol
 from engine.drive.seams import Clock, Randomness
 from engine.errors import ConfigError
 from engine.model.units import money_e8
@@ -26,8 +26,9 @@ def embedded_venues(config: Config) -> dict[str, str]:
     }
 
 
-def embedded_exchange(config: Config, clock: Clock, *, seed: int | None) -> LoopbackVenue:
+def embedded_exchange(loaded: LoadedConfig, clock: Clock, *, seed: int | None) -> LoopbackVenue:
     """The exchange, not yet started. Raises ConfigError when venues describe it differently."""
+    config = loaded.config
     names = [*embedded_venues(config)]
     settings = {name: config.venues[name].local for name in names}
     first = settings[names[0]]
@@ -38,9 +39,9 @@ def embedded_exchange(config: Config, clock: Clock, *, seed: int | None) -> Loop
                 " the embedded exchange is one"
             )
     wanted = [
-        coin
+        place_of_symbol(loaded, strategy, symbol)[1]
         for strategy in config.strategies
-        for coin in (strategy.symbols if strategy.symbols != "all" else ())
+        for symbol in (strategy.symbols if strategy.symbols != "all" else ())
     ]
     coins = tuple(dict.fromkeys(first.coins or wanted or _DEFAULT_COINS))
     has_perpex = "perpex" in embedded_venues(config).values()

@@ -37,7 +37,7 @@ async def open_venues(
         async with AsyncExitStack() as stack:
             venues = OpenVenues({}, {}, SteadyClock(clock))
             if embedded_venues(config):
-                exchange = embedded_exchange(config, clock, seed=seed)
+                exchange = embedded_exchange(loaded, clock, seed=seed)
                 venues.exchange = await stack.enter_async_context(exchange)
             opener = _Opener(loaded, venues, randomness, held, stack)
             for name, venue in config.venues.items():
