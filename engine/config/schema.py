@@ -69,6 +69,10 @@ class PerpexConfig(_Section, frozen=True):
     batch_counts: Literal["n", "one"] = "n"
     # The gateway's symbols by coin, where the two differ.
     aliases: Annotated[dict[str, str], Meta(description="a table of symbols by coin")] = {}
+    # Where Hyperliquid's public metadata is read for what the gateway does not say; empty: mainnet.
+    reference_url: Annotated[str, Meta(pattern=URL_PATTERN, description="an http or https URL")] = (
+        ""
+    )
     # It cannot set leverage: "refuse" takes no new risk where what is asked for cannot be verified.
     leverage: Literal["refuse", "assume"] = "refuse"
 

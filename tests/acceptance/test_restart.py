@@ -36,6 +36,33 @@ KEY = "0x" + "17" * 32
 WAIT_S = 30.0
 MAIN = "from engine.cli import main; main()"
 
+PERPEX = """
+[venues.hl]
+kind = "perpex"
+network = "local"
+http_url = "{url}"
+ws_url = "{ws_url}"
+
+[venues.hl.perpex]
+leverage = "assume"
+reference_url = "{reference_url}"
+
+[accounts.main]
+venue = "hl"
+token = "env:PERPD_TEST_KEY"
+
+[risk]
+position_notional_max = 20_000.0
+
+[[strategies]]
+name = "quotes"
+use = "market_maker"
+account = "main"
+symbols = ["BTC"]
+params = {{ notional = 1e3, max_position = 5e3, half_spread_bps = 0.3, interval_ms = 2_000 }}
+on_stop = "cancel_all"
+"""
+
 CONFIG = """
 [venues.hl]
 kind = "hyperliquid"
@@ -62,12 +89,13 @@ on_stop = "cancel_all"
 class Daemon:
     """`perpd run` as a process."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, secret: str = KEY) -> None:
         self._folder = folder
+        self._secret = secret
         self.process: asyncio.subprocess.Process
 
     async def start(self, *options: str) -> None:
-        env = os.environ | {"PERPD_TEST_KEY": KEY, "XDG_STATE_HOME": str(self._folder)}
+        env = os.environ | {"PERPD_TEST_KEY": self._secret, "XDG_STATE_HOME": str(self._folder)}
         self.process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", MAIN, "run", str(self._folder / "run.toml"), *options,
             cwd=ROOT, env=env,
@@ -180,6 +208,46 @@ async def test_a_killed_daemon_is_taken_up_without_an_order_doubled_or_lost(
         assert (True, 0.0) == (facts["positions_agree"], facts["cash_gap"])
         for word in ("settling", "settled", "trading", "stopping"):
             assert word in story
+
+
+@pytest.mark.parametrize("fault", [None, Fault("hang_after", action="POST orders")])
+async def test_a_killed_daemon_on_perpex_is_taken_up_without_an_order_doubled_or_lost(
+    fault: Fault | None, tmp_path: Path
+) -> None:
+    settings = VenueSettings(coins=("BTC",), market=LIVELY, history_s=20, perpex_port=0)
+    async with LoopbackVenue(settings) as venue:
+        address = Signer(Secret(KEY)).address
+        config = PERPEX.format(
+            url=venue.perpex.url, ws_url=venue.perpex.ws_url, reference_url=venue.http_url
+        )
+        (tmp_path / "run.toml").write_text(config, encoding="utf-8")
+        daemon = Daemon(tmp_path, venue.perpex.issue_token(address))
+        await daemon.start("--for", "60s")
+        await until(lambda: (found := account_of(venue)) and found.history.fills, daemon)
+        account = account_of(venue)
+        assert account is not None
+        if fault is not None:
+            venue.faults.http(fault)
+            await until(lambda: venue.faults.used, daemon)
+        else:
+            await until(lambda: [one for one in account.orders.values() if one.is_live], daemon)
+        await daemon.kill()
+        fills_before = len(account.history.fills)
+        await until_market(lambda: len(account.history.fills) > fills_before)
+        await daemon.start("--for", "5s", "--json", "-v")
+        summary, _ = await daemon.end()
+        venue.faults.release_hung()
+
+        known = journaled(tmp_path)
+        facts = summary["live"]["accounts"]["main"]
+        at_venue = Counter(record.new.cloid for record in account.orders.values())
+
+        assert len(set(known.placed)) == len(known.placed), "an order was signed twice"
+        assert 1 == max(at_venue.values()), "the venue has a client id twice"
+        assert len(account.history.fills) == len(known.fills)
+        assert known.lots == held_lots(account, venue)
+        assert [] == [record for record in account.orders.values() if record.is_live]
+        assert (True, 0.0) == (facts["positions_agree"], facts["cash_gap"])
 
 
 async def until_market(predicate: Callable[[], object]) -> None:

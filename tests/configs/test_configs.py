@@ -30,8 +30,12 @@ def test_a_shipped_config_loads_and_its_strategies_resolve(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_a_shipped_config_keeps_its_data_below_the_build_folder(path: Path) -> None:
-    paths = load_config(path).data_paths
+def test_a_shipped_config_keeps_its_files_below_the_build_folder(path: Path) -> None:
+    loaded = load_config(path)
+    daemon = loaded.config.daemon
+    networks = {venue.network for venue in loaded.config.venues.values()}
+    live = [daemon.journal, *([daemon.report] if daemon.report else [])]
+    paths = [*loaded.data_paths, *(map(loaded.resolve, live) if networks == {"local"} else ())]
 
     assert paths
     assert all(folder.resolve().is_relative_to(ROOT / "build") for folder in paths)

@@ -113,7 +113,7 @@ class _Opener:
         rest_url = ws_url = ""
         if inside is None:
             tokens = tokens_of(accounts, self._base_dir)
-            reference = place_of("mainnet").http_url
+            reference = venue.perpex.reference_url or place_of("mainnet").http_url
             for key in accounts:
                 self._venues.addresses[key] = f"{venue.http_url or venue.network} {key}"
         else:
