@@ -24,10 +24,13 @@ $(STAMP): pyproject.toml constraints.txt
 	  --editable '.[all,dev]' --constraint constraints.txt
 	@touch $@
 
-demo: $(STAMP) ## generate a market, backtest both bundled strategies on it, show the result
+demo: $(STAMP) ## run both bundled strategies as a daemon, replay that run, and backtest the same config
+	@rm -rf $(DEMO)/journal
+	$(BIN)/perpd run configs/demo.toml --for 30s
+	$(BIN)/perpd replay $(DEMO)/journal
 	$(BIN)/perpd data generate --out $(DEMO)/market.tape --overwrite
 	$(BIN)/perpd backtest configs/demo.toml --out $(DEMO)/out
-	@echo "report: $(DEMO)/out/report.html"
+	@echo "reports: $(DEMO)/live/report.html (the daemon), $(DEMO)/out/report.html (the backtest)"
 
 test: $(STAMP) ## run the tests
 	$(BIN)/pytest -n auto
