@@ -58,15 +58,27 @@ class _Action(msgspec.Struct):
     grouping: str
 
 
+class _Modify(msgspec.Struct):
+    oid: str
+    order: _Order
+
+
+class _Modifies(msgspec.Struct):
+    type: str
+    modifies: list[_Modify]
+
+
 class _Body(msgspec.Struct):
-    action: _Action
+    action: _Action | _Modifies
     nonce: int
     signature: dict[str, Any]
     vaultAddress: None = None  # noqa: N815 - a wire name
-    expiresAfter: None = None  # noqa: N815 - a wire name
+    expiresAfter: int | None = None  # noqa: N815 - a wire name
 
 
 _GTC: Final = _Type(_Limit("Gtc"))
+_ALO: Final = _Type(_Limit("Alo"))
+_TESTNET: Final = _INNER[:32] + _K(b"b").digest()
 
 
 def inlined_body(texts: list[tuple[str, str]], asset: int, cloid: str, nonce: int) -> bytes:
@@ -75,11 +87,35 @@ def inlined_body(texts: list[tuple[str, str]], asset: int, cloid: str, nonce: in
     action = _Action("order", orders, "na")
     connection = _K(_MSGPACK.encode(action) + nonce.to_bytes(8, "big") + b"\0").digest()
     digest = _K(_OUTER + _K(_INNER + connection).digest()).digest()
+    return _JSON.encode(_Body(action, nonce, _signed(digest)))
+
+
+def inlined_requote(
+    texts: tuple[tuple[str, str, str], tuple[str, str, str]],
+    asset: int,
+    nonce: int,
+    expires_ms: int,
+) -> bytes:
+    """The signed body that moves a bid and an ask, each (cloid, price, size), on a testnet."""
+    (bid, bid_px, bid_sz), (ask, ask_px, ask_sz) = texts
+    action = _Modifies(
+        "batchModify",
+        [
+            _Modify(bid, _Order(asset, True, bid_px, bid_sz, False, _ALO, bid)),  # noqa: FBT003
+            _Modify(ask, _Order(asset, False, ask_px, ask_sz, False, _ALO, ask)),  # noqa: FBT003
+        ],
+    )
+    tail = nonce.to_bytes(8, "big") + b"\0\0" + expires_ms.to_bytes(8, "big")
+    connection = _K(_MSGPACK.encode(action) + tail).digest()
+    digest = _K(_OUTER + _K(_TESTNET + connection).digest()).digest()
+    return _JSON.encode(_Body(action, nonce, _signed(digest), None, expires_ms))
+
+
+def _signed(digest: bytes) -> dict[str, Any]:
     lib.secp256k1_ecdsa_sign_recoverable(_CONTEXT.ctx, _SIGNATURE, digest, _KEY, ffi.NULL, ffi.NULL)
     lib.secp256k1_ecdsa_recoverable_signature_serialize_compact(_CONTEXT.ctx, _OUT, _ID, _SIGNATURE)
     raw = bytes(ffi.buffer(_OUT))
-    signature = {"r": "0x" + raw[:32].hex(), "s": "0x" + raw[32:].hex(), "v": 27 + _ID[0]}
-    return _JSON.encode(_Body(action, nonce, signature))
+    return {"r": "0x" + raw[:32].hex(), "s": "0x" + raw[32:].hex(), "v": 27 + _ID[0]}
 
 
 class _Level(msgspec.Struct, gc=False):

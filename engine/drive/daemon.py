@@ -42,6 +42,7 @@ from engine.setup import AccountSetup, EngineSetup, StrategySetup
 from strategies.api import Bars, Books, Quotes, Trades
 
 LEVERAGE_TIMEOUT_S: Final = 15.0
+READY_TIMEOUT_S: Final = 5.0
 SAMPLE_NS: Final = NS_PER_S
 TICK_S: Final = 0.25
 BARS_OF_VENUE_NS: Final = frozenset(
@@ -134,6 +135,7 @@ class Daemon:
         schedule = Schedule(self.loaded.config.daemon)
         try:
             await self._set_leverage(driver)
+            await self._streams_ready(driver)
             start_ns = self.clock.now_ns()
             driver.hear(EngineStarted(start_ns, start_ns, self._randomness.u64()))
             for link in self.links.values():
@@ -245,6 +247,23 @@ class Daemon:
                         f"account {name}: leverage of {where} is {found}, expected {leverage} as"
                         " [symbols] asks, and the venue did not change it"
                     )
+
+    async def _streams_ready(self, driver: LiveDriver) -> None:
+        """Wait until what strategies trade is ready, so that `on_start` may trade; for a while.
+
+        What is not ready then blocks new risk, and does not keep the rest from trading.
+        """
+        engine = driver.engine
+
+        def is_ready() -> bool:
+            return self._stop.is_set() or not any(
+                any(engine.accounts[name].blocked for name in runner.accounts)
+                or any(engine.markets[where].blocked for where in runner.instruments)
+                for runner in engine.runners.values()
+            )
+
+        if not await driver.until(is_ready, READY_TIMEOUT_S):
+            log.warning("not everything is ready", waited_s=READY_TIMEOUT_S)
 
     def _wanted_leverage(self, engine: Engine) -> dict[str, dict[str, tuple[int, bool]]]:
         wanted: dict[str, dict[str, tuple[int, bool]]] = {}

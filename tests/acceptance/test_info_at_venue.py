@@ -144,7 +144,7 @@ async def make_history(url: str) -> int:
 def venue() -> Iterator[Place]:
     command = [sys.executable, "-c", MAIN, "venue", "--activity", "lively"]
     command += ["--start-before-hour-s", str(BEFORE_HOUR_S), "--ip-weight", "1000000"]
-    process = subprocess.Popen(  # noqa: S603 - perpd itself
+    process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stdout is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from connectors.port import HeldPosition, OpenOrder
 from engine.config import load_config
-from engine.drive.daemon import Daemon, Finished
+from engine.drive.daemon import READY_TIMEOUT_S, Daemon, Finished
 from engine.drive.opening import heard_once
 from engine.drive.recorded import replay_run
 from engine.drive.recovery import Left, booking_key, what_was_left
@@ -19,11 +20,19 @@ from engine.drive.venues.opened import OpenVenues
 from engine.drive.virtual_time import run_virtual, virtual_clock
 from engine.errors import CredentialsError
 from engine.journal import JournalReader
-from engine.journal.reader import NoteRecord
+from engine.journal.reader import EventRecord, NoteRecord, SentRecord
 from engine.model.commands import Outgoing, Place
-from engine.model.events import AccountRead, FundingPaid, OrderFilled, Transfer
+from engine.model.events import (
+    AccountRead,
+    EngineStarted,
+    FundingPaid,
+    OrderFilled,
+    StreamChanged,
+    StreamPhase,
+    Transfer,
+)
 from engine.model.orders import OrderState
-from engine.model.units import MONEY_SCALE, NS_PER_MS, Side, Tif
+from engine.model.units import MONEY_SCALE, NS_PER_MS, NS_PER_S, Side, Tif
 from engine.state.accounts import EXTERNAL
 from tests.engine.builders import BTC, MAIN
 from tests.engine.live_fakes import FakeLink
@@ -128,6 +137,38 @@ def test_a_run_sets_leverage_before_it_trades_and_stops_under_on_stop(folder: Pa
     assert "close" == link.log[-1]
     assert 4 + 1 == finished.live["batches"]
     assert None is finished.fault
+
+
+@pytest.mark.parametrize(("after_s", "started_s"), [(1.5, 1.5), (60.0, READY_TIMEOUT_S)])
+def test_on_start_waits_for_the_streams_and_not_for_ever(
+    after_s: float, started_s: float, folder: Path
+) -> None:
+    began: list[int] = []
+
+    def prepare(link: FakeLink) -> None:
+        def say(phase: StreamPhase) -> None:
+            now_ns = link._now_ns()  # noqa: SLF001
+            began.append(now_ns)
+            link.say(StreamChanged(now_ns, now_ns, "hl account", phase, "", MAIN))
+
+        def on_send(outgoing: Outgoing) -> None:
+            if outgoing.batch.kind == "leverage":
+                say(StreamPhase.UP)
+                asyncio.get_running_loop().call_later(after_s, say, StreamPhase.READY)
+
+        link.on_send = on_send
+
+    play(folder, prepare, for_s=0.1)
+
+    records = [*JournalReader(folder / "journal")]
+    (started,) = (
+        record.event.ts_local_ns
+        for record in records
+        if isinstance(record, EventRecord) and isinstance(record.event, EngineStarted)
+    )
+    kinds = [record.outgoing.batch.kind for record in records if isinstance(record, SentRecord)]
+    assert pytest.approx(started_s, abs=0.01) == (started - began[0]) / NS_PER_S
+    assert ("alo" in kinds) is (started_s == after_s)
 
 
 def test_a_run_replays_identically(folder: Path) -> None:
