@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from types import SimpleNamespace
+from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 
 from engine.errors import NotSentError, TransportError
 
@@ -142,17 +143,15 @@ class AiohttpHttp:
         session = self._session
         if session is None:
             session = self._session = _session(self._connections_max)
+        data = body if body is None or on_written is None else _ToldBytes(body, on_written)
         try:
             async with session.request(
                 method,
                 self._base_url + path,
-                data=body,
+                data=data,
                 headers=headers,
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(
-                    total=timeout_s, sock_connect=min(timeout_s, CONNECT_TIMEOUT_S)
-                ),
-                trace_request_ctx={"on_written": on_written},
+                timeout=_timeout(timeout_s),
             ) as answer:
                 return HttpReply(answer.status, answer.headers, await _body(answer))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
@@ -244,11 +243,22 @@ class _AiohttpWebSocket:
             return
 
 
+class _ToldBytes(aiohttp.BytesPayload):
+    """A body that says when it has been written to its connection's transport."""
+
+    def __init__(self, body: bytes, on_written: Callable[[], None]) -> None:
+        super().__init__(body)
+        self._on_written = on_written
+
+    async def write_with_length(
+        self, writer: AbstractStreamWriter, content_length: int | None
+    ) -> None:
+        await super().write_with_length(writer, content_length)
+        self._on_written()
+
+
 def _session(connections_max: int) -> aiohttp.ClientSession:
-    trace = aiohttp.TraceConfig()
-    trace.on_request_chunk_sent.append(_tell_written)
     return aiohttp.ClientSession(
-        trace_configs=[trace],
         connector=aiohttp.TCPConnector(limit=connections_max, keepalive_timeout=IDLE_S_MAX),
         cookie_jar=aiohttp.DummyCookieJar(),
         max_line_size=2**15,
@@ -256,17 +266,9 @@ def _session(connections_max: int) -> aiohttp.ClientSession:
     )
 
 
-async def _tell_written(
-    session: aiohttp.ClientSession,
-    context: SimpleNamespace,
-    chunk: aiohttp.TraceRequestChunkSentParams,
-) -> None:
-    """The body goes to the socket in the very next step, before any other task runs."""
-    del session, chunk
-    asked = context.trace_request_ctx
-    on_written = None if asked is None else asked["on_written"]
-    if on_written is not None:
-        on_written()
+@lru_cache(maxsize=64)
+def _timeout(total_s: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=total_s, sock_connect=min(total_s, CONNECT_TIMEOUT_S))
 
 
 async def _body(answer: aiohttp.ClientResponse) -> bytes:
