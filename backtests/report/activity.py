@@ -102,7 +102,7 @@ def fill_arrays(fills: Sequence[FillRow], decimals: dict[str, Decimals]) -> Fill
     count = len(fills)
     notional = (decimals[f.instrument].grid.notional_e8(f.px_ticks, f.sz_lots) for f in fills)
     return FillArrays(
-        ts_ns=np.fromiter((f.ts_venue_ns for f in fills), np.int64, count),
+        ts_ns=np.fromiter((f.ts_local_ns for f in fills), np.int64, count),
         notional=np.fromiter(notional, np.float64, count) / MONEY_SCALE,
         fee=np.fromiter((f.fee_e8 for f in fills), np.float64, count) / MONEY_SCALE,
         is_maker=np.fromiter((f.is_maker for f in fills), np.bool_, count),

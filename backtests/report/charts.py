@@ -137,7 +137,7 @@ def _marks(name: str, fills: list[FillRow], colour: str, symbol: str, *, size: i
         "type": "scatter",
         "mode": "markers",
         "name": name,
-        "x": _ms(np.array([f.ts_venue_ns for f in fills])),
+        "x": _ms(np.array([f.ts_local_ns for f in fills])),
         "y": [f.px for f in fills],
         "text": [f"{f.sz:g}, {escape(f.strategy)}" for f in fills],
         "marker": {

@@ -107,15 +107,15 @@ def _opened(fill: FillRow, *, is_long: bool, lots: int) -> RoundTrip:
         strategy=fill.strategy,
         instrument=fill.instrument,
         is_long=is_long,
-        open_ns=fill.ts_venue_ns,
-        close_ns=fill.ts_venue_ns,
+        open_ns=fill.ts_local_ns,
+        close_ns=fill.ts_local_ns,
         lots_max=lots,
     )
 
 
 def _add(trip: RoundTrip, fill: FillRow, lots: int, notional_e8: int, fee_e8: int) -> None:
     """Put a fill, or the part of one that belongs to this trip, into it."""
-    trip.close_ns = fill.ts_venue_ns
+    trip.close_ns = fill.ts_local_ns
     trip.fills += 1
     trip.fees_e8 += fee_e8
     if (fill.side > 0) is trip.is_long:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backtests.report.activity import fill_arrays
 from backtests.report.result import Decimals, FillRow, RunResult, decimals_by_instrument
 from backtests.report.trades import RoundTrip, round_trips, trade_statistics
 from engine.errors import ModelError
@@ -176,3 +177,23 @@ def test_statistics_of_few_or_equal_trips_are_finite_or_none(results: list[int])
 def test_an_instrument_without_a_grid_is_an_error_that_names_it(by_hand: RunResult) -> None:
     with pytest.raises(ModelError, match="a fill names 'hl:SOL'"):
         trips_of(msgspec.structs.replace(by_hand, instruments=()))
+
+
+def test_a_venue_with_a_clock_of_its_own_does_not_move_fills_out_of_the_picture(
+    short_run: RunResult,
+) -> None:
+    # Samples of equity are taken by our clock, so what is drawn beside them is too.
+    ahead_ns = 3_600_000_000_000
+    moved = msgspec.structs.replace(
+        short_run,
+        fills=[
+            msgspec.structs.replace(fill, ts_venue_ns=fill.ts_venue_ns + ahead_ns)
+            for fill in short_run.fills
+        ],
+    )
+    decimals = decimals_by_instrument(short_run)
+
+    assert [fill.ts_local_ns for fill in moved.fills] == fill_arrays(
+        moved.fills, decimals
+    ).ts_ns.tolist()
+    assert round_trips(short_run.fills, decimals) == round_trips(moved.fills, decimals)
