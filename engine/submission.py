@@ -2,9 +2,10 @@
 
 Order: cancels, then reduces, then the rest, and last the cancels of orders that this very step
 places. Post-only orders go apart from IOC and GTC, because the venue takes them in another phase of
-its block (protocol 7.6). A batch weighs 1 up to 39 commands. An entry and its protection are one
-batch of their own, whole or not at all. What the budget does not cover is refused, adds first:
-cancels and reduces may use the whole of it.
+its block (protocol 7.6). Reduce-only orders go apart from those that may add: they never expire,
+and nothing that is wrong with an order beside them shall keep them from the venue. A batch weighs 1
+up to 39 commands. An entry and its protection are one batch of their own, whole or not at all. What
+the budget does not cover is refused, adds first: cancels and reduces may use the whole of it.
 """
 
 from __future__ import annotations
@@ -64,6 +65,9 @@ def _kind(command: Command) -> str:
     return "modify" if type(command) is ModifyOrder else "leverage"
 
 
+_Key = tuple[object, ...]
+
+
 class _Group(msgspec.Struct):
     """What may go out together: commands of one kind and account, or one bracket.
 
@@ -94,14 +98,14 @@ def _grouped(approved: Sequence[Approved]) -> list[_Group]:
         if type(command) is Place and command.parent:
             parents.add(command.parent)
     placed: set[str] = set()
-    groups: dict[tuple[str, ...], _Group] = {}
+    groups: dict[_Key, _Group] = {}
     for item in approved:
         command = item.command
         rank: int = item.risk_class
         if type(command) is Place and not parents:
             placed.add(command.cloid)
             kind = "alo" if command.tif is _ALO and command.trigger is None else "order"
-            key: tuple[str, ...] = (kind, item.account)
+            key: _Key = (kind, item.account, command.reduce_only)
         elif type(command) is CancelOrder and command.cloid not in placed:
             kind, key = "cancel", ("cancel", item.account)
         else:
@@ -119,7 +123,7 @@ def _grouped(approved: Sequence[Approved]) -> list[_Group]:
     return sorted(groups.values(), key=_rank)
 
 
-def _berth(item: Approved, placed: set[str], parents: set[str]) -> tuple[str, tuple[str, ...], int]:
+def _berth(item: Approved, placed: set[str], parents: set[str]) -> tuple[str, _Key, int]:
     """The kind of batch a command goes in, which one of that kind, and how early it goes."""
     command = item.command
     if type(command) is CancelOrder:
@@ -130,7 +134,9 @@ def _berth(item: Approved, placed: set[str], parents: set[str]) -> tuple[str, tu
         return "bracket", ("bracket", command.parent or command.cloid), _ADD
     kind = _kind(command)
     if type(command) is ModifyOrder:
-        return kind, (kind, item.account, command.tif), item.risk_class
+        return kind, (kind, item.account, command.tif, command.reduce_only), item.risk_class
+    if type(command) is Place:
+        return kind, (kind, item.account, command.reduce_only), item.risk_class
     return kind, (kind, item.account), item.risk_class
 
 

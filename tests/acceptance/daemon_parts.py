@@ -41,18 +41,16 @@ from strategies.api import Books, Intents, Params, Strategy, Subscription, Trade
 
 
 class Steady(Strategy):
-    """Ten times a second buys a little of every coin, or gives a part of it back: in turns."""
+    """Five times a second buys a little of every coin, and gives a part of it back."""
 
     def subscriptions(self) -> list[Subscription]:
         return [Books(), Trades()]
 
     def on_start(self) -> Intents:
-        return [*self._take(Side.BUY, 2_000.0), self._next("sell")]
+        return [*self._take(Side.BUY, 2_000.0), self._next()]
 
     def on_timer(self, name: str) -> Intents:
-        if name == "sell":
-            return [*self._take(Side.SELL, 15.0), self._next("buy")]
-        return [*self._take(Side.BUY, 20.0), self._next("sell")]
+        return [*self._take(Side.BUY, 20.0), *self._take(Side.SELL, 15.0), self._next()]
 
     def _take(self, side, notional):
         is_sell = side is Side.SELL
@@ -60,8 +58,8 @@ class Steady(Strategy):
             sz = notional / self.view.mark_px(where)
             yield self.market(where, side, sz, reduce_only=is_sell)
 
-    def _next(self, name):
-        return self.wake_at(name, self.view.now_ns + 100_000_000)
+    def _next(self):
+        return self.wake_at("turn", self.view.now_ns + 200_000_000)
 
 
 class Holder(Strategy):

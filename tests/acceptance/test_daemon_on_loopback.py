@@ -281,7 +281,11 @@ async def test_a_strategy_that_raises_ends_the_run_and_keeps_what_protects(tmp_p
     assert [f"perpd: {said}"] == end.last_words
     assert "positions agree" in end.out
     # The journal is whole: what the strategy raised at is in it, and it raises there again.
+    assert "raise ValueError" in end.err
+    # The journal is whole: where the strategy raised is found again.
     assert 3 == len(placed(records(tmp_path)))
+    with pytest.raises(ValueError, match="a mistake of the strategy"):
+        replay_run(tmp_path / "journal")
 
 
 MISTAKES: list[tuple[str, dict[str, str], int, str]] = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -90,6 +91,27 @@ def test_cancels_go_first_then_kinds_with_a_reduce_in_them_then_the_rest() -> No
         approved(cancel("c1"), CANCEL),
         approved(place("r1", IOC), REDUCE),
         approved(cancel("c2"), CANCEL),
+    )
+
+
+@pytest.mark.parametrize("has_bracket", [False, True])
+def test_reduce_only_orders_and_their_moves_go_apart_and_first(
+    has_bracket: bool,  # noqa: FBT001 - a case
+) -> None:
+    """What may add risk expires at the venue, and takes the orders beside it with it."""
+    bracket = [approved(place("e"), ADD), approved(place("s", parent="e"), ADD)]
+    assert [
+        ("order", ["r"]),
+        ("modify", ["n"]),
+        ("order", ["a"]),
+        ("modify", ["m"]),
+        *([("bracket", ["e", "s"])] if has_bracket else []),
+    ] == planned(
+        approved(place("a", IOC), ADD),
+        approved(modify("m"), ADD),
+        approved(msgspec.structs.replace(place("r", IOC), reduce_only=True), REDUCE),
+        approved(msgspec.structs.replace(modify("n"), reduce_only=True), REDUCE),
+        *(bracket if has_bracket else []),
     )
 
 
