@@ -1,15 +1,15 @@
 """120 requests a minute for a key (protocol 9.1), as a sliding window with room for what matters.
 
-Four rules. A reserve is touched by cancels only. Orders leave a share to reads, for fills are known
-by reading alone. A request that is no cancel is let through only if afterwards every open order
-could still be canceled within 30 s, one request each, since there is no cancel-all. After a 429 the
-limit is halved for a minute. Reads wait; orders are told no; cancels wait for the window alone.
+Four rules. A reserve is touched by cancels, and by orders that only reduce. Other orders leave a
+share to reads, for fills are known by reading alone. What is neither is let through only if
+afterwards every open order could still be canceled within 30 s, one request each, since there is no
+cancel-all. After a 429 the limit is halved for a minute. Reads wait; orders are told no; cancels
+wait for the window alone.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import Final
 
@@ -27,17 +27,13 @@ _SPAN_MARGIN_S: Final = 1.0
 
 
 class RequestBudget:
-    """The requests of one key. `open_orders` is kept by the desk; `throttles` counts 429s.
-
-    `on_read` is called for every request that is no order and no cancel.
-    """
+    """The requests of one key. `open_orders` is kept by the desk; `throttles` counts 429s."""
 
     def __init__(
         self, requests_max: int, cancel_reserve: int, clock: Clock, *, read_share: int = 0
     ) -> None:
         self.open_orders = 0
         self.throttles = 0
-        self.on_read: Callable[[], None] = _ignore
         self._clock = clock
         self._requests_max = requests_max
         self._reserve = cancel_reserve
@@ -61,8 +57,17 @@ class RequestBudget:
         self._settle()
         return self._minute.most
 
-    def try_orders(self, requests: int, orders: int) -> bool:
-        """Whether so many requests that leave so many orders more may be sent; if so they count."""
+    def try_orders(self, requests: int, orders: int, *, only_reduces: bool = False) -> bool:
+        """Whether so many requests that leave so many orders more may be sent; if so they count.
+
+        Those that only reduce are let through as long as the venue's own window has room.
+        """
+        if only_reduces:
+            self._settle()
+            if self._minute.wait_s(requests) > 0:
+                return False
+            self._spend(requests)
+            return True
         if self._wait_s(requests, self.open_orders + orders) > 0:
             return False
         if self._orders.used + requests > self._orders.most:
@@ -77,7 +82,6 @@ class RequestBudget:
             while (wait_s := self._wait_read_s()) > 0:  # noqa: ASYNC110 - time only
                 await asyncio.sleep(wait_s)
             self._spend(1)
-        self.on_read()
 
     async def take_cancel(self) -> None:
         """Wait until a cancel fits, reserve included, and count it."""
@@ -148,7 +152,3 @@ def retry_after_s(header: str | None, clock: Clock) -> float | None:
         except (ValueError, OverflowError, IndexError, TypeError):
             return None
     return min(max(wait_s, 0.0), RETRY_AFTER_S_MAX) if wait_s == wait_s else None  # noqa: PLR0124
-
-
-def _ignore() -> None:
-    """Nobody listens."""

@@ -174,7 +174,8 @@ class Desk:
         ]
         places = sum(isinstance(command, Place) for command, _ in waiting)
         cost = len(deletes) + self.settings.batch_cost(len(waiting))
-        if not self._rest.budget.try_orders(cost, places):
+        only_reduces = all(command.reduce_only for command, _ in waiting)
+        if not self._rest.budget.try_orders(cost, places, only_reduces=only_reduces):
             for command, _ in waiting:
                 self._teller.refused(command, OWN_BUDGET)
             return

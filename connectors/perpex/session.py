@@ -32,7 +32,7 @@ from connectors.web import Http
 from engine.errors import CredentialsError, TransportError, VenueError
 from engine.model.commands import ModifyOrder, Place
 from engine.model.effects import AskOrder
-from engine.model.events import AnyEvent, StreamChanged, StreamPhase, WeightSpent
+from engine.model.events import AnyEvent, StreamChanged, StreamPhase
 from engine.model.instruments import Instrument
 from engine.model.units import NS_PER_MS, NS_PER_S
 
@@ -143,7 +143,6 @@ class Session:
         else:
             raise VenueError(f"perpex: account {self.account}: its positions do not stand still")
         self._sink = sink
-        self.budget.on_read = self._spent
         self.fills.newest_ms = reading.state.ts_venue_ns // NS_PER_MS
         if seen_ms:
             self.fills.take(page, self._clock.monotonic_ns())
@@ -315,10 +314,6 @@ class Session:
     def _unclear(self, ticket: Ticket) -> None:
         self.settler.note_unclear(ticket)
         self.hasten()
-
-    def _spent(self) -> None:
-        at_ns = self._clock.now_ns()
-        self.tell(WeightSpent(at_ns, at_ns, self.venue, 1))
 
     def _scrub(self, text: str) -> str:
         return self.tokens.scrub(text)

@@ -82,12 +82,13 @@ def check_accepted(name: str, venue: VenueConfig) -> None:
 def perpex_budget(venue: VenueConfig) -> BudgetLimits:
     """The gateway's request budget for the engine's planner: by command where it counts those.
 
-    A cancel is a request of its own, and a modify is a cancel and a place.
+    A cancel is a request of its own, and a modify is a cancel and a place. Reads have a share of
+    their own, which orders leave alone.
     """
     settings = PerpexSettings(batch_counts=venue.perpex.batch_counts)
     counts_orders = settings.batch_counts == "n"
     return BudgetLimits(
-        ip_weight_max=settings.requests_max,
+        ip_weight_max=settings.requests_max - settings.read_share,
         ip_weight_reserve=settings.cancel_reserve,
         address_actions_start=NO_BUDGET,
         batch_max=BATCH_MAX,

@@ -39,6 +39,20 @@ def test_orders_are_told_no_when_only_the_reserve_is_left_and_cancels_still_go()
     assert (90, False, 0.0) == run_virtual(story())
 
 
+def test_an_order_that_only_reduces_may_use_the_reserve_and_no_more() -> None:
+    async def story() -> tuple[int, bool]:
+        item = RequestBudget(MOST, RESERVE, virtual_clock(), read_share=40)
+        while item.try_orders(1, 0):
+            pass
+        reduced = 0
+        while item.try_orders(1, 0, only_reduces=True):
+            reduced += 1
+        return reduced, item.try_orders(1, 0, only_reduces=True)
+
+    # 50 orders used their own part; all that is left of the minute's 110 is there to reduce with.
+    assert (MOST - 50, False) == run_virtual(story())
+
+
 def test_orders_leave_a_share_to_reads_however_often_they_are_asked_for() -> None:
     async def story() -> tuple[int, list[float]]:
         item = RequestBudget(MOST, RESERVE, virtual_clock(), read_share=40)

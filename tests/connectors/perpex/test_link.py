@@ -313,7 +313,7 @@ def test_closing_stops_everything_and_may_be_repeated() -> None:
     assert (0, True) == play(story)
 
 
-def test_an_hour_of_idleness_stays_far_below_the_limit_and_is_told_as_weight() -> None:
+def test_an_hour_of_idleness_stays_far_below_the_limit() -> None:
     async def story(rig: Rig) -> float:
         await rig.open()
         start = len(rig.http.requests)
@@ -321,9 +321,7 @@ def test_an_hour_of_idleness_stays_far_below_the_limit_and_is_told_as_weight() -
             await asyncio.sleep(10)
             for socket in rig.server.dialer.sockets:
                 socket.put('{"op":"ping"}')
-        spent = sum(type(event).__name__ == "WeightSpent" for event in rig.heard)
         requests = len(rig.http.requests) - start
-        assert spent >= requests
         assert virtual_clock().monotonic_ns() >= 3_600 * NS_PER_S
         return requests / 60
 

@@ -35,7 +35,6 @@ from engine.model.events import (
     OrderTriggered,
     OrderUnclear,
     StreamChanged,
-    WeightSpent,
 )
 from engine.model.units import NS_PER_S, Side, Tif, TriggerKind
 from tests.connectors.fakes import FakeDialer, ScriptedRandomness
@@ -64,7 +63,7 @@ from tests.connectors.perpex.fakes import (
 NEXT = client_id(CLOID, 1)
 CANCEL = CancelOrder(BTC, CLOID, 0)
 MODIFY = ModifyOrder(BTC, CLOID, 1, Side.BUY, 99_000, 500, Tif.GTC)
-NOISE = (WeightSpent, AccountRead)
+NOISE = (AccountRead,)
 Heard = list[AnyEvent]
 
 
