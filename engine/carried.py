@@ -26,10 +26,12 @@ def carry_position(event: PositionCarried, account: Account, owners: Container[s
     The position of a strategy that is not in this run is held by `external`.
     """
     owner = event.owner if event.owner in owners else EXTERNAL
-    held = account.position(event.instrument), account.strategy_position(owner, event.instrument)
-    for position in held:
-        position.lots += event.lots
-        position.cost_e8 += event.cost_e8
+    net = account.position(event.instrument)
+    net.lots += event.lots
+    net.cost_e8 += event.cost_e8 if event.net_cost_e8 is None else event.net_cost_e8
+    own = account.strategy_position(owner, event.instrument)
+    own.lots += event.lots
+    own.cost_e8 += event.cost_e8
     return owner
 
 
@@ -67,5 +69,7 @@ def carry_order(
     order.generation = event.generation
     order.oid = event.oid
     orders.add(order)
+    if event.pending_sz_lots:
+        orders.send_modify(order, event.pending_px_ticks, event.pending_sz_lots, event.ts_local_ns)
     orders.signal(order, _FIRST_SIGNAL.get(event.state, Signal.UNCLEAR), event.ts_local_ns)
     return owner

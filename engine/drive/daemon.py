@@ -102,25 +102,28 @@ class Daemon:
         Raises ConfigError for a config that the venue's metadata contradicts, CredentialsError,
         VenueError and TransportError where a venue cannot be used, and JournalError.
         """
-        left = what_was_left(self.journal_dir).of(self._addresses)
+        with JournalWriter(self.journal_dir) as writer:
+            # Not before the journal is ours alone: an earlier process may still have been writing.
+            left = what_was_left(self.journal_dir).of(self._addresses)
+            try:
+                driver = self.driver = await self._load(writer)
+                return await self._trade(driver, left, for_s, tick)
+            finally:
+                for link in self.links.values():
+                    await link.close()
+
+    async def _load(self, writer: JournalWriter) -> LiveDriver:
+        """What the venues list makes the setup, which is what the run's journal begins with."""
         instruments: list[Instrument] = []
         for link in self.links.values():
             instruments += await link.load()
         setup = self._setup(instruments)
         engine = Engine(setup)
-        with JournalWriter(self.journal_dir) as writer:
-            writer.append_meta(run_meta(self.loaded, setup))
-            for venue, link in self.links.items():
-                for finding in link.findings:
-                    writer.append_note(f"{venue}: {finding}")
-            driver = self.driver = LiveDriver(
-                engine, writer, self._links_by_account(), self.clock, self._watch
-            )
-            try:
-                return await self._trade(driver, left, for_s, tick)
-            finally:
-                for link in self.links.values():
-                    await link.close()
+        writer.append_meta(run_meta(self.loaded, setup))
+        for venue, link in self.links.items():
+            for finding in link.findings:
+                writer.append_note(f"{venue}: {finding}")
+        return LiveDriver(engine, writer, self._links_by_account(), self.clock, self._watch)
 
     async def _trade(
         self,

@@ -41,7 +41,7 @@ from engine.model.units import NS_PER_S
 
 TURN_EVENTS_MAX: Final = 128
 INBOX_MAX: Final = 50_000
-FLATTEN_TURNS_MAX: Final = 5
+STOP_TURNS_MAX: Final = 5
 OVERLOAD: Final = "inbox"
 _IN_MOTION: Final = (
     OrderState.SENT,
@@ -248,33 +248,39 @@ class LiveDriver:
     async def stop(self, reason: str, *, timeout_s: float) -> bool:
         """Let strategies say their last, and wait for the venue's word on it.
 
-        A flattening that met a fill on its way is repeated. False when orders are still in motion
-        at the end of the time: they keep their state, and the next run settles them.
+        What the policies ask for is repeated while something of it is left: a flattening may have
+        met a fill on its way, a cancel may have overtaken its order on the wire. False when orders
+        are still in motion at the end of the time: they keep their state, and the next run settles
+        them.
         """
         end_ns = self._clock.monotonic_ns() + round(timeout_s * NS_PER_S)
         is_fault = self.fault is not None
-        for turn in range(FLATTEN_TURNS_MAX):
+        for turn in range(STOP_TURNS_MAX):
             if turn or not is_fault:
                 now_ns = self._clock.now_ns()
                 self.hear(EngineStopping(now_ns, now_ns, reason, is_fault))
             left_s = (end_ns - self._clock.monotonic_ns()) / NS_PER_S
             is_quiet = left_s > 0 and await self.until(self.is_quiet, left_s)
-            if not is_quiet or not self._has_to_flatten(is_fault=is_fault):
+            is_fault = is_fault or self.fault is not None
+            if not is_quiet or not self._is_something_left(is_fault=is_fault):
                 break
         if self._alarm is not None:
             self._alarm.cancel()
         return is_quiet
 
-    def _has_to_flatten(self, *, is_fault: bool) -> bool:
-        """Whether a strategy that shall end flat holds something whose closing reduces the account.
+    def _is_something_left(self, *, is_fault: bool) -> bool:
+        """Whether a strategy still has what its policy ends, and it can be ended.
 
-        What another strategy's position offsets is left: to close it would be new risk.
+        A position that another strategy's offsets is left: to close it would be new risk.
         """
-        return any(
-            (runner.on_fault_policy if is_fault else runner.on_stop_policy) == "flatten"
-            and account.strategy_position(runner.name, where).lots * account.position(where).lots
-            > 0
-            for runner in self.engine.runners.values()
-            for where in runner.instruments
-            for account in (self.engine.accounts[runner.account_at(where)],)
-        )
+        for runner in self.engine.runners.values():
+            policy = runner.on_fault_policy if is_fault else runner.on_stop_policy
+            for where in runner.instruments:
+                live = self.engine.orders.live(runner.name, where).values()
+                if any(policy != "keep_protection" or not order.reduce_only for order in live):
+                    return True
+                account = self.engine.accounts[runner.account_at(where)]
+                own_lots = account.strategy_position(runner.name, where).lots
+                if policy == "flatten" and own_lots * account.position(where).lots > 0:
+                    return True
+        return False

@@ -70,7 +70,9 @@ def opening_events(state: AccountState, venue: str, left: Left, now_ns: int) -> 
     for instrument, (leverage, is_cross) in sorted(state.leverage.items()):
         yield LeverageSet(*times, account, instrument, leverage, is_cross)
     for held in _positions(state, left, is_known=is_known):
-        yield PositionCarried(*times, account, held.instrument, held.owner, held.lots, held.cost_e8)
+        where, owner = held.instrument, held.owner
+        costs = held.cost_e8, held.net_cost_e8
+        yield PositionCarried(*times, account, where, owner, held.lots, *costs)
     mine = {order.cloid: order for order in left.orders if order.account == account}
     listed = {order.cloid: order for order in state.orders}
     for cloid, order in mine.items():
@@ -84,7 +86,7 @@ def _positions(state: AccountState, left: Left, *, is_known: bool) -> list[Owned
     if is_known:
         return [held for held in left.positions if held.account == state.account]
     return [
-        Owned(state.account, held.instrument, EXTERNAL, held.lots, held.cost_e8)
+        Owned(state.account, held.instrument, EXTERNAL, held.lots, held.cost_e8, held.cost_e8)
         for held in state.positions
     ]
 
@@ -92,21 +94,20 @@ def _positions(state: AccountState, left: Left, *, is_known: bool) -> list[Owned
 def _own(order: Order, found: OpenOrder | None, times: tuple[int, int]) -> OrderCarried:
     """An order of an earlier run: with what the journal knows to be left of it.
 
-    Fills since then are still to come, and take their share then. Of a modify in flight the venue
-    shows by the order's id whether it went through.
+    Fills since then are still to come, and take their share then. Of a modify in flight another
+    order id at the venue shows that it went through; the same id proves nothing, since what was
+    sent may still arrive: then both count, and the order is asked about.
     """
     generation, px_ticks, lots = order.generation, order.px_ticks, order.remaining_lots
+    pending = order.pending_px_ticks, order.pending_sz_lots
     state, oid = OrderState.UNKNOWN, order.oid
     if found is not None:
-        state = found.state
-        if order.pending_sz_lots and found.oid != order.oid:
+        if order.pending_sz_lots and oid and found.oid != oid:
             generation += 1
             lots = order.pending_sz_lots
-        px_ticks, oid = found.px_ticks, found.oid
-    elif order.pending_sz_lots:
-        generation += 1
-        px_ticks = order.pending_px_ticks
-        lots = max(lots, order.pending_sz_lots)
+            pending = 0, 0
+        if not pending[1]:
+            state, px_ticks, oid = found.state, found.px_ticks, found.oid
     return OrderCarried(
         *times,
         order.account,
@@ -124,6 +125,7 @@ def _own(order: Order, found: OpenOrder | None, times: tuple[int, int]) -> Order
         state,
         order.trigger,
         order.parent,
+        *pending,
     )
 
 
@@ -150,10 +152,13 @@ def _foreign(account: str, found: OpenOrder, times: tuple[int, int]) -> OrderCar
 def missing_leverage(
     wanted: Mapping[str, tuple[int, bool]], account: Account
 ) -> dict[str, tuple[int, bool]]:
-    """What of the leverage and margin mode asked for is not in force; an unknown mode is taken."""
+    """What of the leverage and margin mode asked for the venue has not confirmed.
+
+    An account's `leverage` alone proves nothing: it holds assumed values too. Only what the venue
+    said comes with a margin mode.
+    """
     return {
         where: (leverage, is_cross)
         for where, (leverage, is_cross) in wanted.items()
-        if account.leverage.get(where) != leverage
-        or account.is_cross.get(where, is_cross) != is_cross
+        if (account.leverage.get(where), account.is_cross.get(where)) != (leverage, is_cross)
     }

@@ -2,8 +2,9 @@
 
 Only facts count: what was sent (SENT records) and what the venue said since (account events), put
 through the same rules as in the run itself. No strategy runs, so a strategy may have changed since.
-A run begins with events that say what it took over, so the last run is the whole state; what must
-never come twice (nonces, fills, funding) is remembered over all of them.
+A run begins with events that say what it took over of each account, so the last run that did that
+is an account's whole state: one that died before, or had not that account, changes nothing of it.
+What must never come twice (nonces, fills, funding) is remembered over all of them.
 """
 
 from __future__ import annotations
@@ -31,8 +32,12 @@ from engine.model.events import (
     AnyEvent,
     AssetContext,
     FundingPaid,
+    InstrumentUpdated,
+    LeverageSet,
+    OrderCarried,
     OrderEvent,
     OrderFilled,
+    PositionCarried,
     Transfer,
 )
 from engine.model.orders import OrderState
@@ -49,6 +54,8 @@ _MARKET: Final = re.compile(
     rb".{1,3}\xa4type.(?:Quote|BookTop|BookSnapshot|BookDelta|Trade|Bar|FundingRate)", re.DOTALL
 )
 _SETTLED: Final = (OrderState.OPEN, OrderState.WAITING)
+# The events that an account is opened with, one after another.
+_OPENING: Final = (AccountOpened, LeverageSet, PositionCarried, OrderCarried)
 
 
 Key = tuple[str, str, int, str, int]
@@ -67,17 +74,21 @@ def booking_key(event: AnyEvent) -> Key | None:
 
 
 class Owned(msgspec.Struct, frozen=True):
-    """A position of one strategy (or `external`) as the journal knows it."""
+    """A position of one strategy (or `external`) as the journal knows it.
+
+    The `net_cost_e8` of an instrument's owners add up to what the account's position cost.
+    """
 
     account: str
     instrument: str
     owner: str
     lots: int
     cost_e8: int
+    net_cost_e8: int
 
 
 class Left(msgspec.Struct):
-    """What the last run left; of everything nothing when there was none.
+    """What the last run of each account left; of everything nothing when there was none.
 
     `addresses` says whose accounts these names were; `cash_e8` is each account's ledger.
     `unanswered` are the actions that orders of unknown outcome were sent with. `nonce_max`,
@@ -124,24 +135,15 @@ def what_was_left(folder: Path) -> Left:
     """
     if not folder.is_dir() or not segment_paths(folder):
         return Left()
-    seen = _Seen()
-    fold: _Fold | None = None
+    story = _Story()
     for record in JournalReader(folder).raw():
         if record.kind == Kind.META:
-            setup = _setup(decode_meta(record.payload).setup)
-            seen.begin({item.name: item.address for item in setup.accounts})
-            fold = _Fold(setup, {} if fold is None else fold.open_actions)
+            story.begin(_setup(decode_meta(record.payload).setup))
         elif record.kind == Kind.SENT:
-            outgoing = decode_outgoing(record.payload)
-            seen.nonce_max = max(seen.nonce_max, outgoing.nonce)
-            if fold is not None:
-                fold.sent(outgoing)
+            story.sent(decode_outgoing(record.payload))
         elif record.kind == Kind.EVENT and _MARKET.match(record.payload) is None:
-            event = decode_event(record.payload)
-            seen.hear(event)
-            if fold is not None:
-                fold.hear(event)
-    return Left() if fold is None else fold.left(seen)
+            story.hear(decode_event(record.payload))
+    return story.left()
 
 
 def _setup(data: bytes) -> RecordedSetup:
@@ -161,32 +163,89 @@ class _Seen:
         self.transfers_ms: dict[str, int] = {}
         self.opened_ms: dict[str, int] = {}
         self.booked: deque[Key] = deque(maxlen=KEYS_REMEMBERED_MAX)
-        self._addresses: dict[str, str] = {}
         self._newest: dict[type, dict[str, int]] = {
             OrderFilled: self.fills_ms,
             FundingPaid: self.funding_ms,
             Transfer: self.transfers_ms,
         }
 
-    def begin(self, addresses: Mapping[str, str]) -> None:
-        """A run begins; what was seen of another address under a name is nothing to it."""
-        for name, address in addresses.items():
-            if self._addresses.get(name, address) != address:
-                for times in (*self._newest.values(), self.opened_ms):
-                    times.pop(name, None)
-        self._addresses.update(addresses)
+    def open_anew(self, event: AccountOpened) -> None:
+        """What happened before an account first opened is in what it opened with."""
+        for times in (*self._newest.values(), self.opened_ms):
+            times[event.account] = event.ts_venue_ns // NS_PER_MS
 
     def hear(self, event: AnyEvent) -> None:
-        ts_ms = event.ts_venue_ns // NS_PER_MS
-        if isinstance(event, AccountOpened):
-            # What happened before an account first opened is in what it opened with.
-            for times in (*self._newest.values(), self.opened_ms):
-                times.setdefault(event.account, ts_ms)
+        """Remember what moves money."""
         key = booking_key(event)
         if key is not None:
             self.booked.append(key)
             times = self._newest[type(event)]
-            times[key[1]] = max(ts_ms, times.get(key[1], 0))
+            times[key[1]] = max(event.ts_venue_ns // NS_PER_MS, times.get(key[1], 0))
+
+
+class _Story:
+    """All runs of a journal, one after another.
+
+    `taken` says for each account in which run it was last taken over as a whole. That is told by
+    the first event after those that open it: a run that died while it opened an account has done
+    nothing with it.
+    """
+
+    def __init__(self) -> None:
+        self._seen = _Seen()
+        self._run: _Fold | None = None
+        self._taken: dict[str, _Fold] = {}
+        self._opening = ""
+
+    def begin(self, setup: RecordedSetup) -> None:
+        """A run begins; what was of another address under a name is nothing to it."""
+        self._opening = ""
+        actions = {} if self._run is None else self._run.open_actions
+        self._run = _Fold(setup, actions)
+        for name, address in self._run.addresses.items():
+            known = self._taken.get(name)
+            if known is not None and known.addresses[name] != address:
+                del self._taken[name]
+
+    def sent(self, outgoing: Outgoing) -> None:
+        """Something was about to be sent."""
+        self._seen.nonce_max = max(self._seen.nonce_max, outgoing.nonce)
+        if self._run is not None:
+            self._opened()
+            self._run.sent(outgoing)
+
+    def hear(self, event: AnyEvent) -> None:
+        """Something was heard."""
+        if self._run is None:
+            return
+        if not isinstance(event, _OPENING) or event.account != self._opening:
+            self._opened()
+        if isinstance(event, AccountOpened):
+            self._opening = event.account
+            if event.account not in self._taken:
+                self._seen.open_anew(event)
+        self._seen.hear(event)
+        self._run.hear(event)
+
+    def _opened(self) -> None:
+        if self._opening and self._run is not None:
+            self._taken[self._opening] = self._run
+            self._opening = ""
+
+    def left(self) -> Left:
+        """What is there at the end of the journal."""
+        seen = self._seen
+        left = Left(
+            nonce_max=seen.nonce_max,
+            fills_seen_ms=seen.fills_ms,
+            funding_seen_ms=seen.funding_ms,
+            transfers_seen_ms=seen.transfers_ms,
+            opened_ms=seen.opened_ms,
+            booked=frozenset(seen.booked),
+        )
+        for name, run in self._taken.items():
+            run.leave(name, left)
+        return left
 
 
 class _Anyone:
@@ -205,7 +264,7 @@ class _Fold:
 
     def __init__(self, setup: RecordedSetup, open_actions: dict[str, list[Outgoing]]) -> None:
         self.open_actions = open_actions
-        self._addresses = {item.name: item.address for item in setup.accounts}
+        self.addresses = {item.name: item.address for item in setup.accounts}
         self._now_ns = 0
         self._markets = {one.id: Market(one) for one in setup.instruments}
         self._orders = Orders()
@@ -227,6 +286,10 @@ class _Fold:
         if isinstance(event, AssetContext):
             if event.instrument in self._markets:
                 self._markets[event.instrument].context.last = event
+            return
+        if isinstance(event, InstrumentUpdated):
+            # One that is known keeps its grid for the run; one listed since may be traded.
+            self._markets.setdefault(event.instrument.id, Market(event.instrument))
             return
         if not isinstance(event, AccountEvent) or event.account not in self._accounts:
             return
@@ -283,32 +346,24 @@ class _Fold:
         )
         self._orders.add(order)
 
-    def left(self, seen: _Seen) -> Left:
-        """What is there at the end of the journal."""
-        live = tuple(self._orders.all_live())
+    def leave(self, name: str, left: Left) -> None:
+        """Add what is there of one account."""
+        account = self._accounts[name]
+        left.addresses[name] = self.addresses[name]
+        left.cash_e8[name] = account.cash_e8
+        net_e8 = {where: position.cost_e8 for where, position in account.positions.items()}
+        left.positions += tuple(
+            # The first of an instrument's owners brings all of what the account's position cost.
+            Owned(name, where, owner, position.lots, position.cost_e8, net_e8.pop(where, 0))
+            for (owner, where), position in account.owned.items()
+            if position.lots
+        )
+        live = [order for order in self._orders.all_live() if order.account == name]
+        left.orders += tuple(live)
         unanswered = {
             id(outgoing): outgoing
             for order in live
             if order.state not in _SETTLED
             for outgoing in self.open_actions.get(order.cloid, ())
         }
-        return Left(
-            addresses=self._addresses,
-            cash_e8={
-                name: account.cash_e8 for name, account in self._accounts.items() if account.is_open
-            },
-            positions=tuple(
-                Owned(name, where, owner, position.lots, position.cost_e8)
-                for name, account in self._accounts.items()
-                for (owner, where), position in account.owned.items()
-                if position.lots
-            ),
-            orders=live,
-            unanswered=tuple(unanswered.values()),
-            nonce_max=seen.nonce_max,
-            fills_seen_ms=seen.fills_ms,
-            funding_seen_ms=seen.funding_ms,
-            transfers_seen_ms=seen.transfers_ms,
-            opened_ms=seen.opened_ms,
-            booked=frozenset(seen.booked),
-        )
+        left.unanswered += tuple(unanswered.values())

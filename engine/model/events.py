@@ -205,19 +205,23 @@ class LeverageSet(AccountEvent, frozen=True, gc=False, tag=True):
 class PositionCarried(AccountEvent, frozen=True, gc=False, tag=True):
     """A position from before this run: signed lots, their signed cost, and who built it.
 
-    Comes after `AccountOpened` and before any fill.
+    Comes after `AccountOpened` and before any fill. Strategies that hold against each other have
+    realised nothing between them, the account has: `net_cost_e8` is what it adds to the account's
+    own cost, where that is another.
     """
 
     instrument: str
     owner: str
     lots: int
     cost_e8: int
+    net_cost_e8: int | None = None
 
 
 class OrderCarried(OrderEvent, frozen=True, gc=False, tag=True):
     """An order from before this run that may still live; `sz_lots` is what remains of it.
 
     `state` is OPEN or WAITING where the venue says so, else UNKNOWN: then it is asked about.
+    `pending_*` is a modify of it that may still be carried out, size 0: none.
     """
 
     oid: int
@@ -231,6 +235,8 @@ class OrderCarried(OrderEvent, frozen=True, gc=False, tag=True):
     state: OrderState
     trigger: Trigger | None = None
     parent: str = ""
+    pending_px_ticks: int = 0
+    pending_sz_lots: int = 0
 
 
 class AccountRead(AccountEvent, frozen=True, gc=False, tag=True):
