@@ -42,9 +42,10 @@ Instruments = Mapping[str, Instrument]
 
 def oid_of(cloid: str) -> int | None:
     """The venue's id in the cloid of an order that has none of its own, else None."""
+    if not cloid.startswith(OID_PREFIX):
+        return None
     digits = cloid.removeprefix(OID_PREFIX)
-    is_oid = cloid.startswith(OID_PREFIX) and digits.isascii() and digits.isdigit()
-    return int(digits) if is_oid else None
+    return int(digits) if digits.isascii() and digits.isdigit() else None
 
 
 def split(batch: Batch) -> tuple[Batch, ...]:
@@ -77,8 +78,7 @@ def from_batch(batch: Batch, instruments: Instruments) -> Action:
         if kind == "cancel":
             return _cancels(_all_of(CancelOrder, commands), instruments)
         if kind == "modify":
-            modifies = _all_of(ModifyOrder, commands)
-            return BatchModifyAction(tuple([_modify(modify, instruments) for modify in modifies]))
+            return BatchModifyAction(_modifies(_all_of(ModifyOrder, commands), instruments))
         if kind == "leverage" and len(commands) == 1:
             return _leverage(_all_of(UpdateLeverage, commands)[0], instruments)
     except (AttributeError, KeyError) as error:
@@ -128,19 +128,24 @@ def _orders(places: tuple[Place, ...], instruments: Instruments) -> tuple[OrderW
     return tuple(orders)
 
 
-def _modify(modify: ModifyOrder, instruments: Instruments) -> ModifyWire:
-    instrument = instruments[modify.instrument]
-    oid = oid_of(modify.cloid)
-    order = OrderWire(
-        instrument.asset,
-        modify.side > 0,
-        decimal_text(modify.px_ticks, instrument.px_decimals),
-        decimal_text(modify.sz_lots, instrument.sz_decimals),
-        modify.reduce_only,
-        LIMITS[modify.tif],
-        modify.cloid if oid is None else msgspec.UNSET,
-    )
-    return ModifyWire(modify.cloid if oid is None else oid, order)
+def _modifies(modifies: list[ModifyOrder], instruments: Instruments) -> tuple[ModifyWire, ...]:
+    # A requote waits for this: one loop, as above.
+    wires: list[ModifyWire] = []
+    for modify in modifies:
+        instrument = instruments[modify.instrument]
+        cloid = modify.cloid
+        oid = oid_of(cloid)
+        order = OrderWire(
+            instrument.asset,
+            modify.side > 0,
+            decimal_text(modify.px_ticks, instrument.px_decimals),
+            decimal_text(modify.sz_lots, instrument.sz_decimals),
+            modify.reduce_only,
+            LIMITS[modify.tif],
+            cloid if oid is None else msgspec.UNSET,
+        )
+        wires.append(ModifyWire(cloid if oid is None else oid, order))
+    return tuple(wires)
 
 
 def _cancels(cancels: list[CancelOrder], instruments: Instruments) -> Action:

@@ -7,7 +7,7 @@ expire: they are wanted whenever they arrive.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
 
 from connectors.hyperliquid.actions import NoopAction
@@ -67,18 +67,19 @@ class SigningDesk:
         expires_ms = 0
         if may_add_risk(batch.commands):
             expires_ms = common.time.now_ms() + common.settings.expires_after_ms
-        made = [
-            sealed(
-                from_batch(part, common.instruments),
+        made = []
+        for part in split(batch):
+            action = from_batch(part, common.instruments)
+            signed = sealed(
+                action,
                 nonces.next(),
                 signer,
                 is_mainnet=self._is_mainnet,
                 vault_address=credential.vault_address,
                 expires_after_ms=expires_ms or None,
             )
-            for part in split(batch)
-        ]
-        body = _BETWEEN.join(made)
+            made.append(signed)
+        body = made[0] if len(made) == 1 else _BETWEEN.join(made)
         nonce = nonces.high_water
         return Outgoing(common.venue, batch.account, batch, nonce, body, expires_ms, notes)
 
@@ -125,15 +126,20 @@ class SigningDesk:
         return nonces
 
 
-def bodies(outgoing: Outgoing) -> Iterator[tuple[Batch, bytes]]:
+def bodies(outgoing: Outgoing) -> Iterable[tuple[Batch, bytes]]:
     """Each action of an outgoing batch, as its part of the commands and its exact bytes."""
-    return zip(split(outgoing.batch), outgoing.body.split(_BETWEEN), strict=True)
+    batch = outgoing.batch
+    parts = split(batch)
+    if len(parts) == 1:
+        return ((batch, outgoing.body),)
+    return zip(parts, outgoing.body.split(_BETWEEN), strict=True)
 
 
 def may_add_risk(commands: Iterable[Command]) -> bool:
     """Whether any command could enlarge a position, or change what one may be."""
-    return any(
-        isinstance(command, UpdateLeverage)
-        or (not isinstance(command, CancelOrder) and not command.reduce_only)
-        for command in commands
-    )
+    for command in commands:
+        if isinstance(command, UpdateLeverage):
+            return True
+        if not isinstance(command, CancelOrder) and not command.reduce_only:
+            return True
+    return False

@@ -85,20 +85,25 @@ def remove(path: Path) -> int:
 
 def write(file: FileIO, data: bytes, path: Path) -> None:
     """Append all of `data`."""
-    rest = memoryview(data)
-    with _asked(path, "written"):
-        while rest:
-            rest = rest[os.write(file.fileno(), rest) :]
+    # No context manager here and in `sync`: every order waits for these two.
+    try:
+        written = os.write(file.fileno(), data)
+        while written < len(data):
+            written += os.write(file.fileno(), memoryview(data)[written:])
+    except OSError as error:
+        raise _failure(path, "written", error) from error
 
 
 def sync(file: FileIO, path: Path) -> None:
     """Wait until the disk holds what was written to the file."""
-    with _asked(path, "synced to disk"):
+    try:
         if sys.platform == "darwin":
             # There a plain sync leaves the data in the drive's own cache.
             fcntl.fcntl(file, fcntl.F_FULLFSYNC)
         else:
             os.fdatasync(file.fileno())
+    except OSError as error:
+        raise _failure(path, "synced to disk", error) from error
 
 
 def _open(path: Path, flags: int) -> FileIO:
@@ -130,4 +135,8 @@ def _asked(path: Path, what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise JournalError(f"{path}: could not be {what}: {error.strerror}") from error
+        raise _failure(path, what, error) from error
+
+
+def _failure(path: Path, what: str, error: OSError) -> JournalError:
+    return JournalError(f"{path}: could not be {what}: {error.strerror}")

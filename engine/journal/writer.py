@@ -144,7 +144,8 @@ class JournalWriter:
 
     def flush(self) -> None:
         """Hand everything appended to the kernel: from here on it survives this process."""
-        self._perform(self._flush)
+        if self._pending or self._fault:
+            self._perform(self._flush)
 
     def sync(self) -> None:
         """Flush, then wait until the disk holds everything appended."""
