@@ -4,6 +4,7 @@
     |-- UsageError              the person at the keyboard can mend it: exit code 2, no traceback
     |   |-- ConfigError         a config file: names the file, the key, and what was expected
     |   |-- StrategyError       a strategy could not be found, loaded or given its parameters
+    |   |-- CredentialsError    a key or token cannot trade the account it was given for
     |   `-- DataError           market data is missing, malformed, or lacks what was asked of it
     |-- ModelError              a value that cannot exist (a price off the grid): the caller's bug
     |-- JournalError            a journal cannot be read or written
@@ -11,7 +12,6 @@
     |-- TransportError          a link to a venue is closed, lost or overfull
     |   `-- NotSentError        no connection could be made: nothing of the request left
     |-- VenueError              a venue said something that makes no sense, or refused a request
-    |-- CredentialsError        a key or token cannot trade the account it was given for
     `-- VirtualTimeError        a run in virtual time would wait for the real world, or for ever
 
 A refusal, a reject, a partial fill and an unknown outcome are data, never exceptions.
@@ -64,7 +64,7 @@ class VenueError(PerpdError):
     """A venue said something that makes no sense, or refused a request that only reads."""
 
 
-class CredentialsError(PerpdError):
+class CredentialsError(UsageError):
     """A key or token cannot trade the account it was given for; the message says what can."""
 
 

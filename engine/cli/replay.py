@@ -8,6 +8,7 @@ import click
 
 from engine.cli.logs import configure_logging
 from engine.drive.recorded import replay_run
+from engine.errors import PerpdError
 
 
 @click.command("replay")
@@ -25,11 +26,17 @@ def command(folder: Path) -> None:
     \b
     Exit codes:
       0  identical
-      1  an effect differs (the first is shown), or the journal is damaged
+      1  an effect differs (the first is shown), the run died of a fault, or the journal is damaged
       2  there is no such folder, or a strategy of the run cannot be loaded
     """  # noqa: D301 - \b is click's mark for text that is not to be wrapped
     configure_logging(is_verbose=False)
-    outcome = replay_run(folder)
+    try:
+        outcome = replay_run(folder)
+    except PerpdError:
+        raise
+    except Exception as error:
+        notes = "; ".join(getattr(error, "__notes__", ()))
+        raise PerpdError(f"the run died of {type(error).__name__}: {error}; {notes}") from error
     outcome.raise_if_different()
     for count, what in (
         (outcome.unrecorded, "effects of the last event were not recorded: the run died there"),

@@ -22,7 +22,7 @@ import structlog
 
 from connectors.port import OrderNote, Outgoing, VenueLink
 from engine.core import Engine
-from engine.drive.replay import journaled_step
+from engine.drive.replay import fault_reason, journaled_step
 from engine.drive.seams import Clock
 from engine.errors import PerpdError
 from engine.journal import JournalWriter
@@ -155,8 +155,8 @@ class LiveDriver:
             self.fault = error
             log.exception("fault, stopping", event_type=type(event).__name__)
             now_ns = self._clock.now_ns()
-            text = f"fault: {type(error).__name__}: {error}"
-            self._inbox.append(EngineStopping(now_ns, now_ns, text, is_fault=True))
+            reason = fault_reason(error)
+            self._inbox.append(EngineStopping(now_ns, now_ns, reason, is_fault=True))
             return
         self.events += 1
         for effect in effects:

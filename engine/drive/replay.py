@@ -27,7 +27,7 @@ from engine.journal.reader import (
     SentRecord,
 )
 from engine.model.effects import Effect
-from engine.model.events import AnyEvent, EngineStarted
+from engine.model.events import AnyEvent, EngineStarted, EngineStopping
 
 
 class SteppingEngine(Protocol):
@@ -55,6 +55,11 @@ def journaled_step(
         raise
     writer.append_effects(effects)
     return effects
+
+
+def fault_reason(error: BaseException) -> str:
+    """How a run that ends by a fault names it in its `EngineStopping`."""
+    return f"fault: {type(error).__name__}: {error}"
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -116,8 +121,8 @@ def replay(
     """Feed every event of the journal in `folder` into new engines and compare what comes out.
 
     `engine_factory` makes the engine of each run (one begins with META, or with an EngineStarted
-    after an earlier one) from what the journal says ran. An exception of the engine passes through,
-    with a note naming the event.
+    after an earlier one) from what the journal says ran. A fault is part of a run that stopped for
+    it; any other exception of the engine passes through, with a note naming the event.
 
     Raises JournalError when the journal is damaged or its records are out of order.
     """
@@ -159,6 +164,7 @@ class _Replay:
         self._has_started = False
         self._meta: RunMeta | None = None
         self._step: _Step | None = None
+        self._fault: Exception | None = None
 
     def take(self, record: Record) -> Difference | None:
         """Take one record; give the difference it shows, if any."""
@@ -188,7 +194,12 @@ class _Replay:
                 return None
 
     def end_unrecorded(self) -> None:
-        """The journal goes no further: what the last step came to may not have been written."""
+        """The journal goes no further: what the last step came to may not have been written.
+
+        A fault that nothing in the journal tells of is raised: the run died of it.
+        """
+        if self._fault is not None:
+            raise self._fault
         if self._step is not None:
             self.unrecorded += len(self._step.effects)
             self._step = None
@@ -203,11 +214,19 @@ class _Replay:
             self._engine = self._engine_factory(self._meta)
             self.runs += 1
         self.events += 1
+        if isinstance(event, EngineStopping) and event.is_fault and self._fault is not None:
+            # The run stopped for this very fault, or it came out differently.
+            if event.reason != fault_reason(self._fault):
+                raise self._fault
+            self._fault = None
         try:
             effects = self._engine.step(event)
         except Exception as error:
             error.add_note(f"while replaying event {self.events} (record {sequence}): {event!r}")
-            raise
+            if self._fault is not None:
+                raise
+            self._fault = error
+            return
         self._step = _Step(sequence, event, effects)
 
     def _compare(self, recorded: Sequence[Effect]) -> Difference | None:

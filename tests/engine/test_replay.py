@@ -11,7 +11,7 @@ from engine.errors import JournalError, ReplayDivergence
 from engine.journal import JournalReader, JournalWriter, RunMeta
 from engine.journal.reader import EffectsRecord, EventRecord
 from engine.model.effects import Effect, Notify, SetTimer
-from engine.model.events import AnyEvent, BlockTime, EngineStarted, Trade
+from engine.model.events import AnyEvent, BlockTime, EngineStarted, EngineStopping, Trade
 from engine.model.units import Side
 
 META = RunMeta("ab" * 32, "0.1.0", ("counter",))
@@ -112,6 +112,45 @@ def test_an_event_that_breaks_the_engine_is_on_disk_and_its_replay_breaks_it_aga
     with pytest.raises(ZeroDivisionError, match="at 7") as caught:
         replay(folder, lambda _: Failing())
     assert [f"while replaying event 1 (record 1): {trade(7)!r}"] == caught.value.__notes__
+
+
+class FailingAt(Counter):
+    """A counter that raises at one trade, and says so at the end."""
+
+    def __init__(self, trade_id: int) -> None:
+        super().__init__()
+        self._trade_id = trade_id
+
+    def step(self, event: AnyEvent) -> tuple[Effect, ...]:
+        if isinstance(event, Trade) and event.trade_id == self._trade_id:
+            raise ZeroDivisionError(f"at {event.trade_id}")
+        return super().step(event)
+
+
+def record_fault(folder: Path) -> None:
+    """A run that meets a fault at trade 3, goes on to the stop, and ends in order."""
+    engine = FailingAt(3)
+    with JournalWriter(folder) as writer:
+        for number in (1, 2, 4):
+            journaled_step(engine, writer, trade(number))
+            if number == 2:
+                with pytest.raises(ZeroDivisionError):
+                    journaled_step(engine, writer, trade(3))
+        stop = EngineStopping(5, 5, "fault: ZeroDivisionError: at 3", is_fault=True)
+        journaled_step(engine, writer, stop)
+
+
+def test_a_fault_is_part_of_a_run_that_stopped_for_it(folder: Path) -> None:
+    record_fault(folder)
+
+    assert replay(folder, lambda _: FailingAt(3)).is_identical
+
+
+def test_a_fault_that_comes_out_otherwise_is_raised(folder: Path) -> None:
+    record_fault(folder)
+
+    with pytest.raises(ZeroDivisionError, match="at 4"):
+        replay(folder, lambda _: FailingAt(4))
 
 
 # -- the same --------------------------------------------------------------------------------------
