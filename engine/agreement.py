@@ -2,9 +2,10 @@
 
 Position = sum of applied fills = the venue's position. A difference stops ADD on the account at
 once. It may only be news under way (a fill on one stream, the read on another), so it is believed
-when two reads in a row, both newer than our last fill, tell the same: then it is declared, what we
-never heard of is booked to `external`, and the operator is told. A difference that a late fill
-explains is gone with that fill.
+when two reads in a row, both newer than our last fill, tell the same, and fills were asked for
+after the second: a stream may be late, or lose a fill, for longer than any two reads are apart.
+Then it is declared, what we never heard of is booked to `external`, and the operator is told. A
+difference that a late fill explains is gone with that fill.
 """
 
 from __future__ import annotations
@@ -35,6 +36,11 @@ class Reading(msgspec.Struct):
     difference: Difference
     cash_gap_e8: int | None = None
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the venue and we agree on everything."""
+        return not self.difference and not self.cash_gap_e8
+
 
 class Agreement:
     """The comparison of every account of one engine."""
@@ -57,7 +63,8 @@ class Agreement:
         account.blocked |= {BLOCK}
         newest_ns = account.filled_ns
         if (
-            before is None
+            not event.is_caught_up
+            or before is None
             or before.difference != difference
             or before.event.ts_venue_ns <= newest_ns
             or event.ts_venue_ns <= newest_ns

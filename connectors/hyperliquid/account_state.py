@@ -56,7 +56,9 @@ def leverages(common: Common, state: ClearinghouseState) -> dict[str, tuple[int,
     return found
 
 
-def account_read(common: Common, account: str, state: ClearinghouseState) -> AccountRead:
+def account_read(
+    common: Common, account: str, state: ClearinghouseState, *, is_caught_up: bool
+) -> AccountRead:
     """The state as an event for the engine to compare with."""
     return AccountRead(
         time_ms(state, common.time.now_ms()) * NS_PER_MS,
@@ -65,6 +67,7 @@ def account_read(common: Common, account: str, state: ClearinghouseState) -> Acc
         _e8(state.margin_summary.account_value),
         cash_e8(state),
         tuple((one.instrument, one.lots) for one in held(common, state)),
+        is_caught_up,
     )
 
 

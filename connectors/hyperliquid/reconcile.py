@@ -146,22 +146,28 @@ class Reconciler:
                     "orders not listed any more", account=self.account, count=len(missing)
                 )
                 await asyncio.gather(*[settler.begin(ask) for ask in missing])
-            await self._tell_state(reading.state)
+            await self._tell_state(reading.state, is_caught_up=True)
 
     async def compare(self) -> None:
         """Tell the engine what the venue holds, at a weight of 2; nothing else is read.
 
         Raises TransportError or VenueError.
         """
-        await self._tell_state(await self._info.clearinghouse_state(self.address))
+        state = await self._info.clearinghouse_state(self.address)
+        await self._tell_state(state, is_caught_up=False)
 
-    async def _tell_state(self, state: ClearinghouseState) -> None:
-        """Tell the engine of a state that is not older than our last fill; else there is none."""
+    async def _tell_state(self, state: ClearinghouseState, *, is_caught_up: bool) -> None:
+        """Tell the engine of a state that is not older than our last fill; else there is none.
+
+        One that had to be read again is newer than the fills that were read.
+        """
         for _ in range(STATE_TRIES):
             if time_ms(state, self._common.time.now_ms()) >= self.cash.newest_fill_ms:
-                self._common.emit(account_read(self._common, self.account, state))
+                read = account_read(self._common, self.account, state, is_caught_up=is_caught_up)
+                self._common.emit(read)
                 return
             state = await self._info.clearinghouse_state(self.address)
+            is_caught_up = False
 
     async def fetch_fills(self, info: InfoClient) -> None:
         """Fetch and book the fills that were missed."""

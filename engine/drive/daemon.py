@@ -30,6 +30,7 @@ from engine.drive.recorded import run_meta
 from engine.drive.recovery import Left, what_was_left
 from engine.drive.sampling import EquitySampler
 from engine.drive.seams import Randomness
+from engine.drive.second_look import SecondLook
 from engine.drive.venues.opened import OpenVenues
 from engine.errors import CredentialsError, UsageError, VenueError
 from engine.journal import JournalWriter
@@ -42,6 +43,7 @@ from engine.setup import AccountSetup, EngineSetup, StrategySetup
 from strategies.api import Bars, Books, Quotes, Trades
 
 LEVERAGE_TIMEOUT_S: Final = 15.0
+COMPARE_TIMEOUT_S: Final = 10.0
 READY_TIMEOUT_S: Final = 5.0
 SAMPLE_NS: Final = NS_PER_S
 TICK_S: Final = 0.25
@@ -83,6 +85,7 @@ class Daemon:
         self.recorder = Recorder()
         self.journal_dir = journal_dir or loaded.resolve(loaded.config.daemon.journal)
         self.driver: LiveDriver | None = None
+        self._second_look: SecondLook | None = None
         self._randomness = randomness
         self._addresses = venues.addresses
         self._budgets = venues.budgets
@@ -109,6 +112,8 @@ class Daemon:
                 driver = self.driver = await self._load(writer)
                 return await self._trade(driver, left, for_s, tick)
             finally:
+                if self._second_look is not None:
+                    await self._second_look.aclose()
                 for link in self.links.values():
                     await link.close()
 
@@ -123,7 +128,9 @@ class Daemon:
         for venue, link in self.links.items():
             for finding in link.findings:
                 writer.append_note(f"{venue}: {finding}")
-        return LiveDriver(engine, writer, self._links_by_account(), self.clock, self._watch)
+        links = self._links_by_account()
+        self._second_look = SecondLook(engine, links, self.clock)
+        return LiveDriver(engine, writer, links, self.clock, self._watch)
 
     async def _trade(
         self,
@@ -315,15 +322,25 @@ class Daemon:
         if driver.fault is not None:
             fault = driver.fault
             warnings.insert(0, f"Ended by a fault: {type(fault).__name__}: {fault}")
+        await self._compare(driver, "account")
+        if not all(reading.is_closed for reading in driver.engine.agreement.readings.values()):
+            # The last fills or payments may still be on their way.
+            await self._compare(driver, "orders")
+        return warnings
+
+    async def _compare(self, driver: LiveDriver, job: str) -> None:
+        """Hear what the venues hold, as far as they say it in time."""
         for link in self.links.values():
             with suppress(Exception):
-                await link.refresh("account")
+                async with asyncio.timeout(COMPARE_TIMEOUT_S):
+                    await link.refresh(job)
         await driver.until(driver.is_quiet, 1.0)
-        return warnings
 
     def _watch(self, event: AnyEvent) -> None:
         if isinstance(event, AccountEvent):
             self.recorder.reported(event)
+            if self._second_look is not None:
+                self._second_look.watch(event)
 
 
 def wants_of(strategies: Sequence[StrategySetup]) -> list[Wants]:

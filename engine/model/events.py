@@ -242,12 +242,14 @@ class OrderCarried(OrderEvent, frozen=True, gc=False, tag=True):
 class AccountRead(AccountEvent, frozen=True, gc=False, tag=True):
     """The account as the venue holds it at `ts_venue_ns`: every open position, as (id, lots).
 
-    `cash_e8` is equity less unrealised profit.
+    `cash_e8` is equity less unrealised profit. `is_caught_up` says that fills were read after it,
+    and booked before it was told: then no late or lost report explains a difference.
     """
 
     equity_e8: int
     cash_e8: int
     positions: tuple[tuple[str, int], ...]
+    is_caught_up: bool = True
 
 
 class BudgetRead(AccountEvent, frozen=True, gc=False, tag=True):

@@ -10,12 +10,15 @@ from engine.state.accounts import EXTERNAL
 from tests.engine.builders import BTC, BUY, MAIN, House, checks, live_house
 
 
-def read(house: House, lots: int, *, cash_e8: int | None = None) -> tuple[Effect, ...]:
+def read(
+    house: House, lots: int, *, cash_e8: int | None = None, is_caught_up: bool = True
+) -> tuple[Effect, ...]:
     """The venue's own word on the account, with so many lots of BTC."""
     house.tick()
     cash_e8 = house.account.cash_e8 if cash_e8 is None else cash_e8
     positions = ((BTC, lots),) if lots else ()
-    return house.step(AccountRead, MAIN, house.account.equity_e8(), cash_e8, positions)
+    equity_e8 = house.account.equity_e8()
+    return house.step(AccountRead, MAIN, equity_e8, cash_e8, positions, is_caught_up)
 
 
 def test_a_read_that_agrees_blocks_nothing_and_measures_the_cash_gap() -> None:
@@ -61,6 +64,28 @@ def test_two_reads_that_agree_declare_a_difference_and_book_it_to_external() -> 
     assert 1000 == house.own()
     assert 2000 == house.own(EXTERNAL)
     assert frozenset() == house.account.blocked
+
+
+def test_no_number_of_reads_declares_a_difference_before_fills_were_asked_for() -> None:
+    house = live_house()
+    cloid = house.rest(BUY, 99.0, 1.0)
+    for _ in range(9):
+        assert () == read(house, 1000, is_caught_up=False)
+    assert frozenset() != house.account.blocked
+
+    house.fill(cloid, 99.0, 1.0)
+
+    assert (1000, 1000, 0) == (house.net(), house.own(), house.own(EXTERNAL))
+    assert frozenset() == house.account.blocked
+
+
+def test_a_difference_that_is_left_once_fills_were_asked_for_is_declared() -> None:
+    house = live_house()
+    read(house, 3000, is_caught_up=False)
+    effects = read(house, 3000)
+
+    assert 1 == len(effects)
+    assert 3000 == house.own(EXTERNAL)
 
 
 @pytest.mark.parametrize("between", ["another read", "a fill"])

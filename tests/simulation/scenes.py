@@ -79,7 +79,7 @@ async def _play(
             died.append(f"{type(error).__name__}: {error}")
         died.append(fate.died_at or "lived")
         steps = fate.steps
-        await asyncio.sleep(weather.seconds(3.0))
+        await asyncio.sleep(weather.dice.choice((0.0, weather.seconds(3.0))))
         if venue.core.accounts:
             check_exchange(process.journal, venue)
     weather.climate = FAIR
@@ -99,6 +99,8 @@ async def _last(process: Process, for_s: float) -> tuple[Daemon, Finished]:
         if daemons:
             return
         daemons.append(daemon)
+        # News of a payment may not have come when the run ends: there shall be none by then.
+        asyncio.get_running_loop().call_later(for_s - 2.0, process.venue.end_funding)
         assert daemon.driver is not None
         orders = daemon.driver.engine.orders
         resting = {record.new.cloid for record in process.venue.account.live()}

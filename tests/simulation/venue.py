@@ -7,7 +7,7 @@ comes in.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -24,7 +24,7 @@ from connectors.simulated.hyperliquid.exchange import ExchangeHandler
 from connectors.simulated.hyperliquid.info import InfoHandler
 from connectors.simulated.hyperliquid.limits import AddressBudget, IpWeights
 from connectors.simulated.hyperliquid.ws import WsHandler
-from connectors.simulated.market import Block, MarketPlayer, listed
+from connectors.simulated.market import Block, listed
 from connectors.simulated.settings import Cadences, Limits, VenueSettings
 from connectors.web import HttpReply, WebSocket
 from engine.config.secret import Secret
@@ -58,10 +58,17 @@ class Market:
         self._now_ns = start_ns
         self._px = {"hl:BTC": 100_000.0, "hl:ETH": 4_000.0}
         self._seq = 0
+        self.pays_funding = True
 
-    def segment(self) -> Iterator[Block]:
-        """The next two minutes."""
-        return iter([self._rows() for _ in range(600)])
+    def segment(self) -> None:
+        """Nobody asks for this: rows are made when they are due."""
+
+    def due(self, until_ns: int) -> Block:
+        """The rows up to a venue time that were not given yet."""
+        rows: Block = []
+        while self._now_ns + ROW_NS <= until_ns:
+            rows += self._rows()
+        return rows
 
     def _rows(self) -> Block:
         now_ns = self._now_ns = self._now_ns + ROW_NS
@@ -78,7 +85,7 @@ class Market:
             side = self._dice.choice((Side.BUY, Side.SELL))
             hit = self._on_grid(px + side * tick * self._dice.uniform(0.5, 3.0))
             rows.append(Trade(now_ns, now_ns, where, hit, 5.0, side, self._seq))
-            if now_ns % FUNDING_NS < ROW_NS:
+            if self.pays_funding and now_ns % FUNDING_NS < ROW_NS:
                 rows.append(FundingRate(now_ns, now_ns, where, 0.0001))
         return rows
 
@@ -112,17 +119,14 @@ class SimulatedVenue:
         self.info = InfoHandler(self.core, weights, budget)
         self.exchange = ExchangeHandler(self.core, SETTINGS, weights, budget)
         self.ws = WsHandler(self.core, SETTINGS, self.faults, self.info, self.exchange)
-        self._player = MarketPlayer(
-            market, venue_clock, self.core.play, tick_s=0.1, in_thread=_at_once
-        )
+        self.market = market
         self.tasks: set[asyncio.Task[Any]] = set()
 
     async def start(self) -> None:
         """Begin to play the market."""
-        await self._player.start()
-        self.core.catch_up = self._player.catch_up
+        self.core.catch_up = self._catch_up
         self.ws.hub.start()
-        self.spawn(self._player.run())
+        self.spawn(self._play())
 
     async def stop(self) -> None:
         """End everything. Raises what a task of the venue died of."""
@@ -132,6 +136,18 @@ class SimulatedVenue:
         await asyncio.gather(*self.tasks, return_exceptions=True)
         for error in self.faults_of_its_own:
             raise error
+
+    def end_funding(self) -> None:
+        """No more funding is settled."""
+        self.market.pays_funding = False
+
+    def _catch_up(self) -> None:
+        self.core.play(self.market.due(self.core.clock.now_ns()))
+
+    async def _play(self) -> None:
+        while True:
+            self._catch_up()
+            await asyncio.sleep(ROW_NS / NS_PER_S)
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Something that goes on whatever becomes of who began it."""
@@ -150,10 +166,6 @@ class SimulatedVenue:
     def account(self) -> VenueAccount:
         """The one account that is traded."""
         return self.core.accounts[Signer(Secret(KEY)).address]
-
-
-async def _at_once(make: Callable[[], Iterator[Block] | None]) -> Iterator[Block] | None:
-    return make()
 
 
 class MemoryHttp:

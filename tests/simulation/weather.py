@@ -37,6 +37,9 @@ STORM = Climate(
     before=0.04, after=0.06, slow=0.05, reads=0.03, frames=0.05, lag_s=1.5, breaks_s=15.0
 )
 
+# Everything arrives, but late, and after a restart perhaps.
+MUD = Climate(slow=0.5, slow_s=4.0, lag_s=3.0, frames=0.05)
+
 
 class Weather:
     """One seed's dice; `counts` says what was done."""
