@@ -21,12 +21,16 @@ from benchmarks.data import ROOT, shared_bench
 from benchmarks.measure import DRIVERS, Measurement
 from benchmarks.nautilus import LOUD, QUIET, VERSION, Peer, PeerMissing, install
 from benchmarks.report import as_json, compare, show
+from benchmarks.roundtrip import measure_roundtrip, roundtrip_json, show_roundtrip
 from benchmarks.wire import measure_wire, show_wire, wire_json
 from benchmarks.workloads import BY_NAME, WORKLOADS, Workload
+from engine.cli.logs import configure_logging
 from engine.errors import DataError
 
 
-@click.command(help="Measure the backtest drivers beside NautilusTrader, and the wire layer.")
+@click.command(
+    help="Measure the backtest drivers beside NautilusTrader, the wire layer, the round trip."
+)
 @click.option("--repeats", default=3, show_default=True, help="Runs of each, interleaved.")
 @click.option("--only", multiple=True, type=click.Choice(list(BY_NAME)), help="Only this workload.")
 @click.option("--no-peer", is_flag=True, help="Leave NautilusTrader and the official SDK out.")
@@ -40,6 +44,7 @@ def main(
     json_path: Path | None,
 ) -> None:
     """Run the benchmarks; exit code 0 even when a goal is missed."""
+    configure_logging(is_verbose=False)
     cache = ROOT / "build" / "bench"
     try:
         shared_bench()
@@ -61,9 +66,13 @@ def main(
     wire = [] if only else measure_wire(with_sdk=not no_peer)
     if wire:
         show_wire(wire)
+    roundtrip = [] if only else measure_roundtrip(smoke=smoke)
+    if roundtrip:
+        show_roundtrip(roundtrip)
     if json_path is not None:
         found = as_json(comparisons, machine, is_whole=not smoke)
         found["wire"] = wire_json(wire)
+        found["roundtrip"] = roundtrip_json(roundtrip)
         json_path.write_bytes(msgspec.json.format(msgspec.json.encode(found)))
 
 

@@ -166,13 +166,13 @@ class MarketSession:
         heard = self._common.decoder.decode(frame)
         if heard is None:
             return
-        if isinstance(heard, SubscriptionFrame | ErrorFrame):
+        channel = _CHANNELS.get(type(heard))
+        if channel is None and isinstance(heard, SubscriptionFrame | ErrorFrame):
             self._subscriptions.hear(heard)
             if isinstance(heard, ErrorFrame):
                 self._common.log.warning("refused", text=heard.data[:200])
             return
         common = self._common
-        channel = _CHANNELS.get(type(heard))
         for event in self._market.events(heard, ts_local_ns):
             if type(event) is Trade and event.ts_venue_ns < self._began_ns:
                 continue
