@@ -24,7 +24,7 @@ from connectors.port import OrderNote, Outgoing, VenueLink
 from engine.core import Engine
 from engine.drive.replay import fault_reason, journaled_step
 from engine.drive.seams import Clock
-from engine.errors import PerpdError
+from engine.errors import JournalError
 from engine.journal import JournalWriter
 from engine.model.commands import Batch, UpdateLeverage
 from engine.model.effects import AskOrder, Effect, Notify, Record, SetTimer, Submit
@@ -118,7 +118,8 @@ class LiveDriver:
         """Take turns until cancelled.
 
         Raises JournalError when the journal cannot be written, since nothing may be sent then. A
-        fault of a strategy does not end it: the engine is told to stop, and `fault` is set.
+        fault of a strategy does not end it, whatever it raises: the engine is told to stop, and
+        `fault` is set to the first.
         """
         while True:
             await self._wake.wait()
@@ -149,19 +150,35 @@ class LiveDriver:
     def _step(self, event: AnyEvent) -> None:
         try:
             effects = journaled_step(self.engine, self.writer, event)
-        except Exception as error:
-            if self.fault is not None or isinstance(error, PerpdError):
-                raise
-            self.fault = error
-            log.exception("fault, stopping", event_type=type(event).__name__)
-            now_ns = self._clock.now_ns()
-            reason = fault_reason(error)
-            self._inbox.append(EngineStopping(now_ns, now_ns, reason, is_fault=True))
+        except JournalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a strategy may raise anything
+            self._fail(error, event)
             return
         self.events += 1
         for effect in effects:
             self._perform(effect)
         self._watch(event)
+
+    def _fail(self, error: Exception, event: AnyEvent) -> None:
+        """A strategy raised: stop at once, before another event can make it raise again.
+
+        It may go on to raise at what is told of its orders: that is theirs no less, and the account
+        has taken it in. What the step would have asked is asked here.
+        """
+        name = type(event).__name__
+        if self.fault is None:
+            self.fault = error
+            log.error("fault, stopping", event_type=name, exc_info=error)
+            now_ns = self._clock.now_ns()
+            stopping = EngineStopping(now_ns, now_ns, fault_reason(error), is_fault=True)
+            self._inbox.appendleft(stopping)
+        else:
+            log.error("fault while stopping", event_type=name, error=fault_reason(error))
+        for order in self.engine.orders.all_live():
+            if order.state is OrderState.UNKNOWN:
+                what = order.instrument, order.cloid, order.newest_generation
+                self._links[order.account].ask(AskOrder(order.account, *what))
 
     def _perform(self, effect: Effect) -> None:
         kind = type(effect)

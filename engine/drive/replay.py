@@ -165,6 +165,7 @@ class _Replay:
         self._meta: RunMeta | None = None
         self._step: _Step | None = None
         self._fault: Exception | None = None
+        self._has_failed = False
 
     def take(self, record: Record) -> Difference | None:
         """Take one record; give the difference it shows, if any."""
@@ -207,7 +208,7 @@ class _Replay:
     def _begin_run(self) -> None:
         self.end_unrecorded()
         self._engine = None
-        self._has_started = False
+        self._has_started = self._has_failed = False
 
     def _take_event(self, sequence: int, event: AnyEvent) -> None:
         if self._engine is None:
@@ -219,13 +220,15 @@ class _Replay:
             if event.reason != fault_reason(self._fault):
                 raise self._fault
             self._fault = None
+            self._has_failed = True
         try:
             effects = self._engine.step(event)
         except Exception as error:
             error.add_note(f"while replaying event {self.events} (record {sequence}): {event!r}")
             if self._fault is not None:
                 raise
-            self._fault = error
+            # After the fault that the run stopped for, it went on through any other.
+            self._fault = None if self._has_failed else error
             return
         self._step = _Step(sequence, event, effects)
 

@@ -13,12 +13,16 @@ import pytest
 
 from engine.drive.live import INBOX_MAX, LiveDriver
 from engine.drive.virtual_time import START_NS, run_virtual, virtual_clock
+from engine.errors import ModelError
 from engine.journal import JournalReader, JournalWriter
 from engine.journal.reader import EventRecord, SentRecord
 from engine.model.events import (
     AccountOpened,
     AssetContext,
+    CancelRejected,
     EngineStarted,
+    EngineStopping,
+    OrderAccepted,
     OrderUnclear,
     Quote,
     StreamPhase,
@@ -173,6 +177,64 @@ def test_a_strategy_that_raises_ends_the_run_and_its_orders_that_add_risk(tmp_pa
         assert isinstance(driver.fault, ZeroDivisionError)
         assert ["send order", "send cancel"] == [one for one in link.log if "send" in one]
         assert driver.engine.gate.is_stopping
+
+    play(tmp_path / "journal", scene)
+
+
+@pytest.mark.parametrize("kind", [ZeroDivisionError, ModelError])
+def test_a_strategy_that_raises_at_everything_is_stopped_all_the_same(
+    tmp_path: Path, kind: type[Exception]
+) -> None:
+    """It raises at the market, of which more waits, and at what becomes of its orders."""
+
+    def script(strategy: Scripted, handler: str, what: object) -> None:
+        del strategy, what
+        if handler in ("on_quote", "on_order"):
+            raise kind("the strategy's own")
+
+    async def scene(driver: LiveDriver, link: FakeLink, strategy: Scripted) -> None:
+        strategy._script = None  # noqa: SLF001 - the test's own class
+        first, second = (strategy.limit(BTC, BUY, px, 1.0) for px in (99.0, 98.0))
+        strategy.reply = [first, second]
+        await quote(driver)
+        strategy._script = script  # noqa: SLF001
+        now_ns = virtual_clock().now_ns()
+        driver.hear(OrderUnclear(now_ns, now_ns, MAIN, BTC, second.cloid, 0, "timeout"))
+        for _ in range(3):
+            driver.hear(Quote(now_ns, now_ns, BTC, 99.9, 1.0, 100.1, 1.0))
+        await asyncio.sleep(0.01)
+
+        assert isinstance(driver.fault, kind)
+        assert OrderState.CANCELED is driver.engine.orders.get(first.cloid).state  # type: ignore[union-attr]
+        # Its own handler raised before it could be asked about: it is all the same.
+        assert second.cloid in {ask.cloid for ask in link.asked}
+        await driver.stop("the end", timeout_s=1.0)
+
+    play(tmp_path / "journal", scene, Scripted(Quotes()))
+    events = [r.event for r in JournalReader(tmp_path / "journal") if isinstance(r, EventRecord)]
+    stops = [number for number, one in enumerate(events) if isinstance(one, EngineStopping)]
+
+    assert isinstance(events[stops[0] - 1], OrderUnclear)
+    assert events[stops[0]].is_fault  # type: ignore[union-attr]
+
+
+def test_a_cancel_that_overtook_its_order_is_repeated_before_the_end(tmp_path: Path) -> None:
+    async def scene(driver: LiveDriver, link: FakeLink, strategy: Scripted) -> None:
+        strategy.reply = [intent := strategy.limit(BTC, BUY, 99.0, 1.0)]
+        await quote(driver)
+        link.answers = False
+        task = asyncio.ensure_future(driver.stop("the end", timeout_s=5.0))
+        await asyncio.sleep(0.01)
+        link.answers = True
+        # "No such order": the cancel came before it. Asked about, it turns out to live.
+        now_ns = virtual_clock().now_ns()
+        key = now_ns, now_ns, MAIN, BTC, intent.cloid, 0
+        link.say(CancelRejected(*key, "never placed"))
+        link.say(OrderAccepted(*key, 101))
+
+        assert await task
+        assert [] == list(driver.engine.orders.all_live())
+        assert 2 == link.log.count("send cancel")
 
     play(tmp_path / "journal", scene)
 

@@ -127,7 +127,8 @@ def test_a_position_that_cannot_be_is_an_error_and_no_guess(row: dict[str, Any])
 
 
 def test_a_read_carries_the_venues_time_and_every_position() -> None:
-    event = account_read(Parts().common, "main", state(position("BTC", "-0.5", "1.0", "0.0")))
+    told = state(position("BTC", "-0.5", "1.0", "0.0"))
+    event = account_read(Parts().common, "main", told, is_caught_up=False)
 
     assert NOW_MS * NS_PER_MS == event.ts_venue_ns
     assert (("hl:BTC", -50_000),) == event.positions
