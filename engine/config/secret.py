@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import sys
 from pathlib import Path
 from typing import Final, Literal, NoReturn
 
@@ -102,6 +103,9 @@ def _from_file(path: Path) -> Secret:
 
 def _from_keystore(path: Path) -> Secret:
     name = f"secret keystore:{path}"
+    # One of the packages that come with it raises the limit beyond what a stack holds: a deeply
+    # nested answer of a venue would then end the process instead of being refused.
+    recursion_limit = sys.getrecursionlimit()
     try:
         # An extra: most keys are in a file or the environment, and it brings a dozen packages.
         from eth_keyfile.keyfile import decode_keyfile_json  # noqa: PLC0415
@@ -109,6 +113,8 @@ def _from_keystore(path: Path) -> Secret:
         raise ConfigError(
             f"{name}: opening keystores needs eth-keyfile: pip install 'perpd[keys]'"
         ) from None
+    finally:
+        sys.setrecursionlimit(recursion_limit)
     data = _read_private(path, name)
     password = os.environ.get(KEYSTORE_PASSWORD, "")
     if not password:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -142,3 +143,19 @@ def test_without_the_library_the_extra_is_named(
 
     expected = "opening keystores needs eth-keyfile: pip install 'perpd[keys]'"
     assert expected == opening(tmp_path, PBKDF2)
+
+
+def test_opening_a_keystore_leaves_the_recursion_limit_as_it_was(tmp_path: Path) -> None:
+    pytest.importorskip("eth_keyfile")
+    code = (
+        "import sys; from pathlib import Path; from engine.config.secret import resolve_secret;"
+        " before = sys.getrecursionlimit();\n"
+        "try: resolve_secret('keystore:none', Path(sys.argv[1]))\n"
+        "except Exception: pass\n"
+        "print('py_ecc' in sys.modules, sys.getrecursionlimit() == before)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+
+    assert "True True" == done.stdout.strip()

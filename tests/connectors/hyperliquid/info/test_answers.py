@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -205,6 +207,16 @@ def test_a_field_of_the_wrong_kind_is_named(request_name: str, answer: Json, pla
         REQUESTS[request_name].decode(json.dumps(answer).encode())
 
 
+@pytest.fixture
+def usual_recursion_limit() -> Iterator[None]:
+    """Python's own: test tools raise it, beyond what a thread's stack holds."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000)
+    yield
+    sys.setrecursionlimit(before)
+
+
+@pytest.mark.usefixtures("usual_recursion_limit")
 def test_orders_nested_without_end_are_refused() -> None:
     with pytest.raises(VenueError, match="recursion"):
         REQUESTS["frontendOpenOrders"].decode(b'[{"children":' * 50_000)
