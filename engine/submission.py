@@ -149,18 +149,18 @@ def _berth(item: Approved, placed: set[str], parents: set[str]) -> tuple[str, _K
 class _Till:
     """What one account pays from: its own budget, and the one it shares with its venue's others."""
 
-    __slots__ = ("_weighs_batches", "address", "ip", "limits")
+    __slots__ = ("address", "ip", "limits", "weighs_batches")
 
     def __init__(self, limits: BudgetLimits, ip: IpBudget) -> None:
         self.limits = limits
         self.ip = ip
         self.address = AddressBudget(limits)
         weights = limits.order_weight, limits.modify_weight, limits.cancel_weight
-        self._weighs_batches = not any(weights)
+        self.weighs_batches = not any(weights)
 
     def weight(self, kind: str, count: int) -> int:
         """What so many commands of this kind weigh as one batch."""
-        return 1 if self._weighs_batches else self.limits.weight_each(kind) * count or 1
+        return 1 if self.weighs_batches else self.limits.weight_each(kind) * count or 1
 
 
 class Planner:
@@ -232,11 +232,12 @@ class Planner:
         till = self._till(account)
         if count > till.limits.batch_max:
             return None
-        weight = 0
         for group in groups:
             if group.account != account:
                 return None
-            weight += till.weight(group.kind, len(group.items))
+        weight = len(groups)
+        if not till.weighs_batches:
+            weight = sum([till.weight(group.kind, len(group.items)) for group in groups])
         left = till.address.left(is_cancel=False, is_urgent=False)
         if left < count or till.ip.left(now_ns, is_urgent=False) < weight:
             return None
