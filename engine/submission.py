@@ -80,6 +80,12 @@ class _Group(msgspec.Struct):
     items: list[Approved]
     adds: int
 
+    def ordered(self) -> list[Approved]:
+        """The items, reduces first."""
+        if 0 < self.adds < len(self.items):
+            return sorted(self.items, key=_risk_class)
+        return self.items
+
 
 _rank: Final = attrgetter("rank")
 _command: Final = attrgetter("command")
@@ -143,12 +149,18 @@ def _berth(item: Approved, placed: set[str], parents: set[str]) -> tuple[str, _K
 class _Till:
     """What one account pays from: its own budget, and the one it shares with its venue's others."""
 
-    __slots__ = ("address", "ip", "limits")
+    __slots__ = ("address", "ip", "limits", "weighs_batches")
 
     def __init__(self, limits: BudgetLimits, ip: IpBudget) -> None:
         self.limits = limits
         self.ip = ip
         self.address = AddressBudget(limits)
+        weights = limits.order_weight, limits.modify_weight, limits.cancel_weight
+        self.weighs_batches = not any(weights)
+
+    def weight(self, kind: str, count: int) -> int:
+        """What so many commands of this kind weigh as one batch."""
+        return 1 if self.weighs_batches else self.limits.weight_each(kind) * count or 1
 
 
 class Planner:
@@ -196,8 +208,12 @@ class Planner:
 
     def plan(self, approved: Sequence[Approved], now_ns: int) -> list[Effect]:
         """The effects that send what was approved, and a record of what the budget turned down."""
+        groups = _grouped(approved)
+        at_once = self._at_once(groups, len(approved), now_ns)
+        if at_once is not None:
+            return at_once
         effects: list[Effect] = []
-        for group in _grouped(approved):
+        for group in groups:
             if group.rank > _ADD:
                 # What the budget has just turned down is gone, and needs no cancel.
                 group.items = [item for item in group.items if self._is_known(item)]
@@ -207,25 +223,34 @@ class Planner:
                 self._send_all(group, now_ns, effects)
         return effects
 
+    def _at_once(self, groups: list[_Group], count: int, now_ns: int) -> list[Effect] | None:
+        """All of it where even the least urgent may spend so much: most steps by far.
+
+        None where something may have to be chosen or parted.
+        """
+        account = groups[0].account
+        till = self._till(account)
+        if count > till.limits.batch_max:
+            return None
+        for group in groups:
+            if group.account != account:
+                return None
+        weight = len(groups)
+        if not till.weighs_batches:
+            weight = sum([till.weight(group.kind, len(group.items)) for group in groups])
+        left = till.address.left(is_cancel=False, is_urgent=False)
+        if left < count or till.ip.left(now_ns, is_urgent=False) < weight:
+            return None
+        return [self._sent(group, group.ordered(), till, now_ns) for group in groups]
+
     def _is_known(self, item: Approved) -> bool:
         command = item.command
         return type(command) is CancelOrder and self._orders.get(command.cloid) is not None
 
     def _send_all(self, group: _Group, now_ns: int, effects: list[Effect]) -> None:
         """Everything of one kind, in batches; the budget is kept for what is urgent."""
-        items, adds = group.items, group.adds
-        count = len(items)
-        if 0 < adds < count:
-            items = sorted(items, key=_risk_class)
-        till = self._till(group.account)
-        if count <= till.limits.batch_max:
-            # What is there for the least urgent is there for everybody.
-            weight = till.limits.weight_each(group.kind) * count or 1
-            left = till.address.left(is_cancel=False, is_urgent=False)
-            if left >= count and till.ip.left(now_ns, is_urgent=False) >= weight:
-                effects.append(self._sent(group, items, till, now_ns))
-                return
-        urgent_count = count - adds
+        items = group.ordered()
+        urgent_count = len(items) - group.adds
         self._in_batches(group, items[:urgent_count], True, now_ns, effects)  # noqa: FBT003
         self._in_batches(group, items[urgent_count:], False, now_ns, effects)  # noqa: FBT003
 
@@ -236,7 +261,7 @@ class Planner:
         ip_left = till.ip.left(now_ns, is_urgent=is_urgent)
         left = till.address.left(is_cancel=False, is_urgent=is_urgent)
         count = len(group.items)
-        weight = till.limits.weight_each(group.kind) * count or 1
+        weight = till.weight(group.kind, count)
         if ip_left < weight:
             limit = f"{weight} weight left"
             self._refuse(group.items, "ip_budget", limit, str(ip_left), effects)
@@ -277,7 +302,7 @@ class Planner:
     def _sent(self, group: _Group, items: Sequence[Approved], till: _Till, now_ns: int) -> Submit:
         """The effect that sends these, paid for out of both budgets."""
         count = len(items)
-        weight = till.limits.weight_each(group.kind) * count or 1
+        weight = till.weight(group.kind, count)
         till.ip.spend(now_ns, weight)
         till.address.spend(count)
         self.batches += 1

@@ -79,6 +79,7 @@ class Touch:
         low, high = watch.trigger_low_ticks, watch.trigger_high_ticks
         lows, highs = prices.low_parts, prices.high_parts
         mark_lows, mark_highs = prices.mark_low_parts, prices.mark_high_parts
+        has_triggers = watch.has_triggers
         stop = at
         for part in range(at // PART_ROWS, min(at // PART_ROWS + reach, len(lows))):
             stop = (part + 1) * PART_ROWS
@@ -88,8 +89,7 @@ class Touch:
             if (
                 lows[part] <= bid
                 or highs[part] >= ask
-                or mark_lows[part] <= low
-                or mark_highs[part] >= high
+                or (has_triggers and (mark_lows[part] <= low or mark_highs[part] >= high))
             ):
                 crossed = _crossed(watch, prices, at, stop if hit < 0 else hit)
                 if crossed >= 0:
@@ -133,8 +133,13 @@ class Touch:
 def _crossed(watch: Watch, prices: Searched, a: int, b: int) -> int:
     """The first of rows a..b whose prices reach an own order or a trigger, or -1."""
     bid, ask = watch.bid_ticks, watch.ask_ticks
-    low, high = watch.trigger_low_ticks, watch.trigger_high_ticks
     lows, highs = prices.low, prices.high
+    if not watch.has_triggers:
+        for row in range(a, b):
+            if lows[row] <= bid or highs[row] >= ask:
+                return row
+        return -1
+    low, high = watch.trigger_low_ticks, watch.trigger_high_ticks
     mark_lows, mark_highs = prices.mark_low, prices.mark_high
     for row in range(a, b):
         if (

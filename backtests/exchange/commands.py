@@ -18,8 +18,10 @@ from backtests.exchange.matching import Matcher
 from backtests.exchange.orders import Desk, Order, Status
 from backtests.exchange.outbox import Outbox
 from engine.model.commands import CancelOrder, ModifyOrder, Place, UpdateLeverage
+from engine.model.units import Tif
 
 LEVERAGE_DEFAULT: Final = 20
+_IOC: Final = Tif.IOC
 
 
 def position_of(account: Account, desk: Desk) -> Position:
@@ -86,10 +88,11 @@ class Commands:
             fit_to_position(order)
         matcher = self._matcher
         offers = matcher.offers(order)
-        reason = matcher.refusal(order, offers)
-        if reason:
-            self._outbox.rejected(order, reason)
-            return
+        if offers is not None or order.tif is _IOC:
+            reason = matcher.refusal(order, offers)
+            if reason:
+                self._outbox.rejected(order, reason)
+                return
         self._accept(order)
         matcher.enter(order, offers)
 

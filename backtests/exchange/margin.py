@@ -32,8 +32,11 @@ def initial_e8(position: Position) -> int:
     return ceil_div(needed_e8, position.leverage)
 
 
-def free_e8(account: Account) -> int:
-    """Equity that no position and no order needs; may be negative."""
+def free_e8(account: Account, adding: Position | None = None, added_e8: int = 0) -> int:
+    """Equity that no position and no order needs; may be negative.
+
+    With an order more on one instrument, if it closes nothing: its notional asks for margin whole.
+    """
     free = account.cash_e8
     for position in account.positions.values():
         lots = position.lots
@@ -43,27 +46,26 @@ def free_e8(account: Account) -> int:
             if ticks2:
                 free += market.value_e8(lots, ticks2) - position.cost_e8
             needed_e8 = _resting_e8(position) + market.value_e8(abs(lots), ticks2)
-            free -= ceil_div(needed_e8, position.leverage)
         else:
-            resting_e8 = position.resting_buy_e8 + position.resting_sell_e8
-            if resting_e8:
-                free -= ceil_div(resting_e8, position.leverage)
+            needed_e8 = position.resting_buy_e8 + position.resting_sell_e8
+        if position is adding:
+            needed_e8 += added_e8
+        if needed_e8:
+            free -= ceil_div(needed_e8, position.leverage)
     return free
 
 
 def has_margin_for(position: Position, side: int, lots: int, notional_e8: int) -> bool:
     """Whether the account can carry one more order; one that adds no margin always passes."""
-    is_closing = position.lots * side < 0
-    if is_closing:
-        resting_lots = position.resting_buy_lots if side > 0 else position.resting_sell_lots
-        if resting_lots + lots <= abs(position.lots):
-            return True
-    before_e8 = initial_e8(position) if is_closing else 0
+    if position.lots * side >= 0:
+        return free_e8(position.account, position, notional_e8) >= 0
+    resting_lots = position.resting_buy_lots if side > 0 else position.resting_sell_lots
+    if resting_lots + lots <= abs(position.lots):
+        return True
+    before_e8 = initial_e8(position)
     position.reserve(side, lots, notional_e8)
     try:
-        if is_closing and initial_e8(position) <= before_e8:
-            return True
-        return free_e8(position.account) >= 0
+        return initial_e8(position) <= before_e8 or free_e8(position.account) >= 0
     finally:
         position.reserve(side, -lots, -notional_e8)
 

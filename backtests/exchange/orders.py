@@ -82,6 +82,7 @@ class Watch(msgspec.Struct, frozen=True):
     trigger_low_ticks: int
     trigger_high_ticks: int
     levels: tuple[tuple[int, int, int | None], ...]
+    has_triggers: bool
 
 
 class OwnSide:
@@ -206,5 +207,10 @@ class Desk:
             )
         bids, asks = self.bids.keys, self.asks.keys
         return Watch(
-            -bids[0] if bids else 0, asks[0] if asks else FAR_TICKS, low_ticks, high_ticks, levels
+            -bids[0] if bids else 0,
+            asks[0] if asks else FAR_TICKS,
+            low_ticks,
+            high_ticks,
+            levels,
+            bool(self.triggers),
         )

@@ -38,9 +38,11 @@ def refusal(  # noqa: PLR0911 - one return for each reason
     if notional_e8 < least_e8 and not is_child and not _closes_whole(order):
         return words.min_notional(least_e8)
     if replaced is None:
-        reason = _admission(order)
-        if reason:
-            return reason
+        orders = order.account.orders
+        if order.cloid in orders:
+            return words.DUPLICATE_CLOID
+        if len(orders) >= OPEN_ORDERS_MAX:
+            return words.TOO_MANY
     if order.reduce_only:
         return ""
     if replaced is None or replaced.reduce_only:
@@ -97,13 +99,6 @@ def _closes_whole(order: Order) -> bool:
     if order.reduce_only:
         return order.left_lots >= reducible_lots
     return order.left_lots == reducible_lots
-
-
-def _admission(order: Order) -> str:
-    orders = order.account.orders
-    if order.cloid in orders:
-        return words.DUPLICATE_CLOID
-    return words.TOO_MANY if len(orders) >= OPEN_ORDERS_MAX else ""
 
 
 def _backing(order: Order, notional_e8: int) -> str:

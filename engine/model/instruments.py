@@ -132,7 +132,7 @@ class Grid(msgspec.Struct, frozen=True, gc=False):
         infinity, 1e15 or more) has none.
         """
         up = (side < 0) is not is_aggressive
-        px_ticks = _directed(px, self.px_scale, up)
+        px_ticks = _directed(px, self.px_scale, up=up)
         if px_ticks <= 0:
             return 0
         if px_ticks < 10**self.significant_figures:
@@ -148,8 +148,7 @@ class Grid(msgspec.Struct, frozen=True, gc=False):
 
         0 when that is less than a lot, or no size at all (negative, nan, 1e15 or more).
         """
-        sz_lots = _directed(sz, self.sz_scale, False)  # noqa: FBT003
-        return sz_lots if sz_lots > 0 else 0  # noqa: FURB136 - a call of max costs more
+        return max(0, _directed(sz, self.sz_scale, up=False))
 
 
 def _exact(value: float, scale: int, what: str) -> int:
@@ -159,7 +158,7 @@ def _exact(value: float, scale: int, what: str) -> int:
     return nearest
 
 
-def _directed(value: float, scale: int, up: bool) -> int:  # noqa: FBT001 - a direction
+def _directed(value: float, scale: int, *, up: bool) -> int:
     """`value * scale` rounded up or down, reading `value` as the decimal of 15 digits.
 
     0 for nan, infinities, and what is too large to be a price or a size.

@@ -87,11 +87,12 @@ class Market:
             return round(2 * self._last_px() * self.px_scale)
         if best is self._mid_of:
             return self._mid_ticks2
-        bid_px, ask_px = _price(best.bid_px), _price(best.ask_px)
-        if bid_px and ask_px:
+        bid_px, ask_px = best.bid_px, best.ask_px
+        if 0.0 < bid_px < _INFINITY and 0.0 < ask_px < _INFINITY:
             self._mid_of = best
             self._mid_ticks2 = round((bid_px + ask_px) * self.px_scale)
             return self._mid_ticks2
+        bid_px, ask_px = _price(bid_px), _price(ask_px)
         return round(2 * (self._last_px() or bid_px or ask_px) * self.px_scale)
 
     def mark_px(self) -> float | None:
