@@ -22,8 +22,8 @@ Booked = tuple[int, str, int]
 class Told(NamedTuple):
     """What a journal tells over all its runs.
 
-    `makers` says how often each cloid was sent to be placed or moved, `quotes` which named quote of
-    whom it is.
+    `placed` says how often each cloid was sent to be placed, `makers` to be placed or moved; `lots`
+    is the signed sum of an instrument's fills.
     """
 
     placed: Counter[str]
@@ -85,9 +85,7 @@ def check_end(folder: Path, venue: SimulatedVenue, daemon: Daemon, finished: Fin
     assert daemon.driver is not None
     assert None is finished.fault
     engine = daemon.driver.engine
-    at_venue = Counter(
-        (row.time_ms, row.instrument.id, row.tid) for row in account.history.fills
-    )
+    at_venue = Counter((row.time_ms, row.instrument.id, row.tid) for row in account.history.fills)
     assert at_venue == journal.fills, "a fill was lost, or booked twice"
     ours = engine.accounts["main"]
     for where in venue.core.public:

@@ -11,18 +11,17 @@ from strategies.api import Books, Intents, Params, Strategy, Subscription, Timer
 
 
 class Restless(Strategy):
-    """Another kind of order at every turn."""
+    """Another kind of order every second, on one instrument; `sz` is the size of one."""
 
     class Params(Params, frozen=True):
-        """`every` is the time between two turns; `sz` the size of an order."""
+        """Sizes."""
 
-        every: str = "1s"
         sz: float = 0.002
 
     params: Params
 
     def subscriptions(self) -> list[Subscription]:
-        return [Books(), Timer("turn", self.params.every)]
+        return [Books(), Timer("turn", "1s")]
 
     def on_start(self) -> Intents:
         self.turns = 0
@@ -48,37 +47,55 @@ class Restless(Strategy):
         if top is None or not top.bid_px or not top.ask_px:
             return None
         self.turns += 1
-        bid, ask, sz = top.bid_px, top.ask_px, self.params.sz
         side = Side.BUY if self.turns % 2 else Side.SELL
-        away = bid * 0.999 if side > 0 else ask * 1.001
-        away = float(round(away)) if away > 10_000 else round(away, 1)
-        match self.turns % 9:
-            case 0 | 3:
-                return [
-                    self.quote(where, "bid", Side.BUY, bid, sz),
-                    self.quote(where, "ask", Side.SELL, ask, 2 * sz),
-                ]
-            case 1:
-                return [self.market(where, side, sz)]
-            case 2:
-                entry = self.market(where, side, sz)
-                stop_px, take_px = (0.998, 1.002) if side > 0 else (1.002, 0.998)
-                return [
-                    self.bracket(
-                        entry,
-                        stop_px=float(round(bid * stop_px)) if bid > 10_000 else round(bid * stop_px, 1),
-                        take_profit_px=float(round(bid * take_px)) if bid > 10_000 else round(bid * take_px, 1),
-                    )
-                ]
-            case 4:
-                kept = self.limit(where, side, away, 3 * sz)
-                self.kept = kept.cloid
-                return [kept]
-            case 5 if self.kept:
-                return [self.modify(where, self.kept, away, 2 * sz)]
-            case 6 if self.kept:
-                return [self.cancel(where, self.kept)]
-            case 7:
-                return [self.cancel_quote(where, "bid")]
-            case _:
-                return [self.target(where, 0.0)]
+        turn = (self._quote, self._take, self._protected, self._quote, self._rest, self._move)
+        wishes = (*turn, self._give_up, self._withdraw, self._flat)
+        return wishes[self.turns % len(wishes)](where, side, top)
+
+    def _quote(self, where: str, side: Side, top: BookTop) -> Intents:
+        del side
+        sz = self.params.sz
+        return [
+            self.quote(where, "bid", Side.BUY, top.bid_px, sz),
+            self.quote(where, "ask", Side.SELL, top.ask_px, 2 * sz),
+        ]
+
+    def _take(self, where: str, side: Side, top: BookTop) -> Intents:
+        del top
+        return [self.market(where, side, self.params.sz)]
+
+    def _protected(self, where: str, side: Side, top: BookTop) -> Intents:
+        """An entry with a stop and a target so near that one of them fires soon."""
+        entry = self.market(where, side, self.params.sz)
+        stop_px, take_px = (_away(top.bid_px, far * side) for far in (-0.0008, 0.0008))
+        return [self.bracket(entry, stop_px=stop_px, take_profit_px=take_px)]
+
+    def _rest(self, where: str, side: Side, top: BookTop) -> Intents:
+        kept = self.limit(where, side, _away(top.bid_px, -0.001 * side), 3 * self.params.sz)
+        self.kept = kept.cloid
+        return [kept]
+
+    def _move(self, where: str, side: Side, top: BookTop) -> Intents:
+        order = self.view.order(self.kept) if self.kept else None
+        if order is None:
+            return None
+        del side
+        px = _away(top.bid_px, -0.0005 * order.side)
+        return [self.modify(where, self.kept, px, 2 * self.params.sz)]
+
+    def _give_up(self, where: str, side: Side, top: BookTop) -> Intents:
+        del side, top
+        return [self.cancel(where, self.kept)] if self.kept else None
+
+    def _withdraw(self, where: str, side: Side, top: BookTop) -> Intents:
+        del side, top
+        return [self.cancel_quote(where, "bid")]
+
+    def _flat(self, where: str, side: Side, top: BookTop) -> Intents:
+        del side, top
+        return [self.target(where, 0.0)]
+
+
+def _away(px: float, part: float) -> float:
+    """A whole price so far from another."""
+    return float(round(px * (1 + part)))

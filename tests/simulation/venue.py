@@ -175,7 +175,7 @@ class MemoryHttp:
         self._venue = venue
         self._fate = fate
 
-    async def request(  # noqa: PLR0913 - as the protocol has it
+    async def request(
         self,
         method: str,
         path: str,
@@ -346,5 +346,3 @@ class MemoryDialer:
         del url, headers
         await asyncio.sleep(0.01)
         return MemorySocket(self._venue, self._fate)
-
-
