@@ -12,18 +12,20 @@ from engine.model.units import NS_PER_MS, Side
 from strategies.api import Books, Intents, Params, Strategy, Subscription
 
 
+class QuoteAndHedgeParams(Params, frozen=True):
+    """`notional` of a quote, at most `max_position`, in money; quotes move each interval."""
+
+    notional: float = 500.0
+    max_position: float = 2_000.0
+    half_spread_bps: float = 1.0
+    interval_ms: int = 3_000
+
+
 class QuoteAndHedge(Strategy):
     """Makes on its first instrument, takes on its second."""
 
-    class Params(Params, frozen=True):
-        """`notional` of a quote, at most `max_position`, in money; quotes move each interval."""
-
-        notional: float = 500.0
-        max_position: float = 2_000.0
-        half_spread_bps: float = 1.0
-        interval_ms: int = 3_000
-
-    params: Params
+    Params = QuoteAndHedgeParams
+    params: QuoteAndHedgeParams
 
     def subscriptions(self) -> list[Subscription]:
         """The books of both."""
