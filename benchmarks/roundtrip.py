@@ -6,7 +6,7 @@ A whole daemon trades over loopback sockets against `benchmarks.roundtrip_venue`
 it move two quotes by one signed batchModify, which is on disk before it is sent. Its time is
 measured beside the sum of its floors (`benchmarks.roundtrip_floors`), in turns of some twenty trips
 and as many of each floor. A ratio is the median of the turns' own, so that a slow minute of the
-machine, and of its disk above all, meets both sides.
+machine meets both sides.
 """
 
 from __future__ import annotations
@@ -157,8 +157,10 @@ async def _turns(url: str, turns: int, trips: int) -> list[Turn]:
             first = await live.trips(trips, TIMEOUT_S)
             floors = Floors(url, session, folder, live.body, first[-1].journal_bytes)
             for _ in range(turns):
-                made = await live.trips(trips, TIMEOUT_S)
-                found.append(Turn(made, await floors.measure(trips)))
+                disk: list[int] = []
+                with floors.disk(disk) as append:
+                    made = await live.trips(trips, TIMEOUT_S, append)
+                found.append(Turn(made, {**await floors.measure(trips), DISK: disk}))
     return found
 
 

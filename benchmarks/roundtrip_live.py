@@ -19,7 +19,7 @@ import msgspec
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_writer import StreamWriter
 
-from benchmarks.roundtrip_venue import COIN
+from benchmarks.roundtrip_venue import COIN, PACE_S
 from connectors.hyperliquid.keys import Signer
 from connectors.hyperliquid.link import HyperliquidLink, over_network
 from connectors.hyperliquid.settings import Place
@@ -39,6 +39,7 @@ KEY: Final = "4f" * 32
 WHERE: Final = f"hl:{COIN}"
 DISTANCE: Final = 20.0
 SIZE: Final = 0.01
+BETWEEN_S: Final = PACE_S / 2
 FRAME_BYTES_MIN: Final = 1_200
 """A book is longer, and whatever else comes in is shorter."""
 _PLENTY: Final = 10**9
@@ -100,6 +101,7 @@ class Marks:
     def __init__(self) -> None:
         self.trips: list[Trip] = []
         self.body = b""
+        self.between: Callable[[], None] = _nothing
         self._trip = Trip()
         self._stack = ExitStack()
 
@@ -165,6 +167,11 @@ class Marks:
         self._trip.written_ns = perf_counter_ns()
         self.trips.append(self._trip)
         self._trip = Trip()
+        asyncio.get_running_loop().call_later(BETWEEN_S, self.between)
+
+
+def _nothing() -> None:
+    pass
 
 
 def when_in_kernel(call: Callable[[], None]) -> None:
@@ -191,10 +198,16 @@ class Live:
         """The last action sent."""
         return self._marks.body
 
-    async def trips(self, count: int, timeout_s: float) -> list[Trip]:
-        """Let frames come until so many trips were made; the first of them is left out."""
+    async def trips(
+        self, count: int, timeout_s: float, between: Callable[[], None] = _nothing
+    ) -> list[Trip]:
+        """Let frames come until so many trips were made; the first of them is left out.
+
+        `between` is called once after each, when its answer has been taken in.
+        """
         trips = self._marks.trips
         trips.clear()
+        self._marks.between = between
         await self._switch("go")
         async with asyncio.timeout(timeout_s):
             while len(trips) <= count:  # noqa: ASYNC110 - an event would be set within a trip

@@ -20,12 +20,12 @@ import msgspec
 from aiohttp import web
 
 from connectors.simulated.server import LoopbackVenue
-from connectors.simulated.settings import HOST, VenueSettings
+from connectors.simulated.settings import HOST, Cadences, VenueSettings
 
 COIN: Final = "BTC"
 JSON: Final = {"Content-Type": "application/json"}
 LEVELS: Final = 20
-PACE_S: Final = 0.004
+PACE_S: Final = 0.006
 PATIENCE_S: Final = 0.25
 MOVES: Final = (0, 1, 2, 3, 2, 1)
 MID_TICKS: Final = 1_000_000
@@ -185,7 +185,8 @@ async def _contexts(socket: web.WebSocketResponse) -> None:
 
 
 async def _serve() -> None:
-    settings = VenueSettings(coins=(COIN,), history_s=5.0)
+    # Its own market hardly moves: it would take the processor from what is measured.
+    settings = VenueSettings(coins=(COIN,), history_s=5.0, cadences=Cadences(tick_s=5.0))
     async with LoopbackVenue(settings) as venue, aiohttp.ClientSession() as outward:
         runner = web.AppRunner(RoundTripVenue(venue, outward).app(), access_log=None)
         await runner.setup()

@@ -100,9 +100,9 @@ class MarketEvents:
         if instrument is None:
             return self._put_away(Why.UNKNOWN_COIN, book.coin, frame)
         bids, asks = book.levels
-        bid_px = tuple([level.px for level in bids])
-        ask_px = tuple([level.px for level in asks])
-        rising = [*bid_px[::-1], *ask_px]
+        bid_px = [level.px for level in bids]
+        ask_px = [level.px for level in asks]
+        rising = bid_px[::-1] + ask_px
         if rising != sorted(rising) or (bids and asks and bid_px[0] == ask_px[0]):
             return self._put_away(Why.IMPLAUSIBLE, "a book crossed or out of order", frame)
         seq = self._seqs[instrument] = self._seqs.get(instrument, 0) + 1
@@ -112,9 +112,9 @@ class MarketEvents:
                 ts_local_ns,
                 instrument,
                 seq,
-                bid_px,
+                tuple(bid_px),
                 tuple([level.sz for level in bids]),
-                ask_px,
+                tuple(ask_px),
                 tuple([level.sz for level in asks]),
             ),
         )

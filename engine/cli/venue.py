@@ -69,7 +69,8 @@ class _Usd(click.ParamType[int]):
 def command(**options: Any) -> None:  # noqa: ANN401 - click's, handed on by name
     """Serve the simulated exchange on 127.0.0.1, speaking Hyperliquid's protocol.
 
-    Any client of the venue can trade here: give it the printed address as its base URL. An address
+    Any client of the venue can trade here: give it the printed address as its base URL. With
+    --perpex-port it speaks Perpex's gateway too, on the same book and accounts. An address
     that was never seen becomes an account with --balance USDC, and whoever signs for it owns it;
     nothing here is real. The first line on stdout is a JSON object with the addresses. Runs until
     it is interrupted.
