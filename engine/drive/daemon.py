@@ -34,7 +34,7 @@ from engine.drive.second_look import SecondLook
 from engine.drive.venues.opened import OpenVenues
 from engine.errors import CredentialsError, UsageError, VenueError
 from engine.journal import JournalWriter
-from engine.model.events import AccountEvent, AnyEvent, EngineStarted, Wished
+from engine.model.events import AccountEvent, AnyEvent, EngineStarted, Halted, Wished
 from engine.model.instruments import Instrument
 from engine.model.intents import SetLeverage
 from engine.model.units import NS_PER_S
@@ -147,6 +147,9 @@ class Daemon:
             await self._set_leverage(driver)
             await self._streams_ready(driver)
             start_ns = self.clock.now_ns()
+            if self._stop.is_set():
+                # Asked to end while it opened: what `on_start` wishes shall add nothing any more.
+                driver.hear(Halted(start_ns, start_ns, "stopping"))
             driver.hear(EngineStarted(start_ns, start_ns, self._randomness.u64()))
             for link in self.links.values():
                 schedule.add(link)

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from connectors.port import HeldPosition, OpenOrder
+from connectors.port import AccountState, HeldPosition, OpenOrder
 from engine.config import load_config
 from engine.drive.daemon import READY_TIMEOUT_S, Daemon, Finished
 from engine.drive.opening import heard_once
@@ -18,7 +18,7 @@ from engine.drive.recovery import Left, booking_key, what_was_left
 from engine.drive.seams import SeededRandomness
 from engine.drive.venues.opened import OpenVenues
 from engine.drive.virtual_time import run_virtual, virtual_clock
-from engine.errors import CredentialsError
+from engine.errors import CredentialsError, TransportError
 from engine.journal import JournalReader
 from engine.journal.reader import EventRecord, NoteRecord, SentRecord
 from engine.model.commands import Outgoing, Place
@@ -392,3 +392,101 @@ def test_what_an_earlier_run_booked_and_what_was_before_it_is_passed_over() -> N
         sink(msgspec.structs.replace(event, ts_venue_ns=4_000_000))
 
     assert [7_000_000] * 3 == heard
+
+
+def test_a_daemon_that_is_told_to_stop_while_it_opens_sends_no_order_that_adds_risk(
+    folder: Path,
+) -> None:
+    async def run() -> FakeLink:
+        clock = virtual_clock()
+        link = FakeLink(clock.now_ns)
+        venues = OpenVenues({"hl": link}, {MAIN: "0xabc"}, clock)
+        daemon = Daemon(load_config(folder / "run.toml"), venues, randomness=SeededRandomness(1))
+        link.on_send = lambda _: daemon.stop("a signal")
+        await daemon.run(for_s=5.0)
+        return link
+
+    link = run_virtual(run())
+
+    assert ["send leverage"] == [one for one in link.log if one.startswith("send ")]
+
+
+def test_a_run_that_cannot_open_leaves_what_the_one_before_it_left(folder: Path) -> None:
+    with pytest.raises(Killed):
+        play(folder, kill_after(3))
+    (order,) = what_was_left(folder / "journal").orders
+
+    def prepare(link: FakeLink) -> None:
+        async def fail(*_: object) -> tuple[AccountState, ...]:
+            raise TransportError("the venue is down")
+
+        link.open = fail  # type: ignore[method-assign, assignment]
+
+    for _ in range(2):
+        with pytest.raises(TransportError):
+            play(folder, prepare)
+    _, link = play(folder)
+
+    assert order.cloid == link.asked[0].cloid
+    assert 1 == len(link.resumption.unanswered)
+    assert [MAIN] == [*link.resumption.fills_seen_ms]
+
+
+def test_a_strategy_that_raises_at_its_own_end_too_leaves_a_run_that_replays(folder: Path) -> None:
+    path = folder / "mine.py"
+    raising = """
+    def on_order(self, event: object) -> Intents:
+        raise ZeroDivisionError("the strategy's own")
+"""
+    path.write_text(path.read_text(encoding="utf-8") + raising, encoding="utf-8")
+    finished, link = play(folder)
+
+    assert isinstance(finished.fault, ZeroDivisionError)
+    assert "send cancel" in link.log
+    assert replay_run(folder / "journal").is_identical
+
+
+class Lagging(FakeLink):
+    """Its comparisons show a fill that it only reads when it is asked to read everything."""
+
+    async def refresh(self, job: str) -> None:
+        await super().refresh(job)
+        now_ns = self._now_ns()
+        if job == "orders" and not self.is_read:
+            self.is_read = True
+            place = self.sent[1].batch.commands[0]
+            assert isinstance(place, Place)
+            numbers = Side.BUY, 99_000, 400, 99.0, 0.4, 5
+            key = MAIN, BTC, place.cloid, 0, 101, 1
+            self.say(OrderFilled(now_ns, now_ns, *key, *numbers, is_maker=True))
+        lots = ((BTC, 400),)
+        self.say(AccountRead(now_ns + 1, now_ns, MAIN, 0, 0, lots, is_caught_up=job == "orders"))
+
+    is_read = False
+
+
+def test_a_difference_is_looked_into_at_once_and_a_lost_fill_is_its_strategys(
+    folder: Path,
+) -> None:
+    async def run() -> tuple[Daemon, Lagging]:
+        clock = virtual_clock()
+        link = Lagging(clock.now_ns)
+        venues = OpenVenues({"hl": link}, {MAIN: "0xabc"}, clock)
+        daemon = Daemon(load_config(folder / "run.toml"), venues, randomness=SeededRandomness(1))
+        seen: list[object] = []
+
+        def tick(_: Daemon) -> None:
+            if len(link.sent) > 1 and not seen:
+                seen.append(asyncio.ensure_future(link.refresh("account")))
+
+        await daemon.run(for_s=2.5, tick=tick)
+        return daemon, link
+
+    daemon, link = run_virtual(run())
+    assert daemon.driver is not None
+    engine = daemon.driver.engine
+    account = engine.accounts[MAIN]
+
+    assert link.log.index("refresh account") + 1 == link.log.index("refresh orders")
+    assert (400, 400) == (account.position(BTC).lots, account.strategy_position("mine", BTC).lots)
+    assert 0 == engine.agreement.declared
