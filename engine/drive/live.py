@@ -32,6 +32,7 @@ from engine.model.events import (
     AnyEvent,
     EngineStopping,
     MarketEvent,
+    OrderUnclear,
     StreamChanged,
     StreamPhase,
     TimerFired,
@@ -163,18 +164,37 @@ class LiveDriver:
     def _fail(self, error: Exception, event: AnyEvent) -> None:
         """A strategy raised: stop at once, before another event can make it raise again.
 
-        It may go on to raise at what is told of its orders: that is theirs no less, and the account
-        has taken it in. What the step would have asked is asked here.
+        It may go on to raise at what is told of its orders: the account has taken that in. Whatever
+        else the step had decided is lost, the sending of what another strategy wished among it. So
+        nobody knows of any order in motion whether its news is still to come: each is asked about.
         """
         name = type(event).__name__
-        if self.fault is None:
-            self.fault = error
-            log.error("fault, stopping", event_type=name, exc_info=error)
-            now_ns = self._clock.now_ns()
-            stopping = EngineStopping(now_ns, now_ns, fault_reason(error), is_fault=True)
-            self._inbox.appendleft(stopping)
-        else:
+        if self.fault is not None:
             log.error("fault while stopping", event_type=name, error=fault_reason(error))
+            self._ask_unknown()
+            return
+        self.fault = error
+        log.error("fault, stopping", event_type=name, exc_info=error)
+        now_ns = self._clock.now_ns()
+        stopping = EngineStopping(now_ns, now_ns, fault_reason(error), is_fault=True)
+        unclear = [
+            OrderUnclear(
+                now_ns,
+                now_ns,
+                order.account,
+                order.instrument,
+                order.cloid,
+                order.newest_generation,
+                "a fault",
+            )
+            for order in self.engine.orders.all_live()
+            if order.state in _IN_MOTION
+        ]
+        self._inbox.extendleft([*reversed(unclear), stopping])
+        self._ask_unknown()
+
+    def _ask_unknown(self) -> None:
+        """To ask again about an order that is asked about already does nothing."""
         for order in self.engine.orders.all_live():
             if order.state is OrderState.UNKNOWN:
                 what = order.instrument, order.cloid, order.newest_generation

@@ -16,6 +16,7 @@ from engine.drive.virtual_time import START_NS, run_virtual, virtual_clock
 from engine.errors import ModelError
 from engine.journal import JournalReader, JournalWriter
 from engine.journal.reader import EventRecord, SentRecord
+from engine.model.effects import AskOrder
 from engine.model.events import (
     AccountOpened,
     AssetContext,
@@ -32,6 +33,17 @@ from engine.model.units import NS_PER_S
 from strategies.api import Quotes
 from tests.engine.builders import BTC, BUY, MAIN, Scripted, engine_with
 from tests.engine.live_fakes import FakeLink
+
+
+class Settling(FakeLink):
+    """Says of every order it is asked about that it rests."""
+
+    def ask(self, ask: AskOrder) -> None:
+        super().ask(ask)
+        now_ns = virtual_clock().now_ns()
+        key = ask.instrument, ask.cloid, ask.generation
+        self.say(OrderAccepted(now_ns, now_ns, MAIN, *key, 101))
+
 
 Scene = Callable[[LiveDriver, FakeLink, Scripted], Awaitable[None]]
 
@@ -216,6 +228,44 @@ def test_a_strategy_that_raises_at_everything_is_stopped_all_the_same(
 
     assert isinstance(events[stops[0] - 1], OrderUnclear)
     assert events[stops[0]].is_fault  # type: ignore[union-attr]
+
+
+def test_a_cancel_that_was_lost_with_a_fault_at_the_end_is_sent_after_all(tmp_path: Path) -> None:
+    """The first strategy's cancel is decided when the second raises, and never leaves."""
+
+    async def run() -> tuple[LiveDriver, FakeLink, bool]:
+        clock = virtual_clock()
+
+        def script(strategy: Scripted, handler: str, what: object) -> None:
+            del strategy, what
+            if handler == "on_stop":
+                raise ZeroDivisionError
+
+        first, second = Scripted(Quotes()), Scripted(Quotes(), script=script)
+        link = Settling(clock.now_ns)
+        with JournalWriter(tmp_path / "journal") as writer:
+            driver = LiveDriver(engine_with(first, second), writer, {MAIN: link}, clock)
+            link.sink = driver.hear
+            task = asyncio.create_task(driver.run())
+            now = clock.now_ns(), clock.now_ns()
+            driver.hear(AccountOpened(*now, MAIN, "hl", 10**14))
+            driver.hear(AssetContext(*now, BTC, 100.0, 100.0, 0.0, 0.0))
+            driver.hear(EngineStarted(*now, 7))
+            await asyncio.sleep(0.01)
+            first.reply = [first.limit(BTC, BUY, 99.0, 1.0)]
+            await quote(driver)
+            is_quiet = await driver.stop("the end", timeout_s=5.0)
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        return driver, link, is_quiet
+
+    driver, link, is_quiet = run_virtual(run())
+
+    assert isinstance(driver.fault, ZeroDivisionError)
+    assert is_quiet
+    assert [] == list(driver.engine.orders.all_live())
+    assert 1 == link.log.count("send cancel")
 
 
 def test_a_cancel_that_overtook_its_order_is_repeated_before_the_end(tmp_path: Path) -> None:
