@@ -10,15 +10,17 @@ from engine.model.units import Side
 from strategies.api import Books, Intents, Params, Strategy, Subscription, Timer
 
 
+class RestlessParams(Params, frozen=True):
+    """`sz` is the size of an order."""
+
+    sz: float = 0.002
+
+
 class Restless(Strategy):
-    """Another kind of order every second, on one instrument; `sz` is the size of one."""
+    """Another kind of order every second, on one instrument."""
 
-    class Params(Params, frozen=True):
-        """Sizes."""
-
-        sz: float = 0.002
-
-    params: Params
+    Params = RestlessParams
+    params: RestlessParams
 
     def subscriptions(self) -> list[Subscription]:
         return [Books(), Timer("turn", "1s")]
