@@ -200,7 +200,13 @@ class _Story:
     def begin(self, setup: RecordedSetup) -> None:
         """A run begins; what was of another address under a name is nothing to it."""
         self._opening = ""
-        actions = {} if self._run is None else self._run.open_actions
+        # Copies: what a run makes of them counts only if it takes their account over.
+        actions = {
+            cloid: [*outgoings]
+            for name, run in self._taken.items()
+            for cloid, outgoings in run.open_actions.items()
+            if outgoings[0].account == name
+        }
         self._run = _Fold(setup, actions)
         for name, address in self._run.addresses.items():
             known = self._taken.get(name)

@@ -340,6 +340,26 @@ def test_an_action_stays_unanswered_over_runs_until_its_order_is_settled(tmp_pat
     assert () == what_was_left(tmp_path / "j").unanswered
 
 
+def test_a_run_that_died_while_opening_leaves_a_modify_unanswered_as_it_was(
+    tmp_path: Path,
+) -> None:
+    """It carried the order as modified, and died: the next must be able to tell that again."""
+    with Run(tmp_path / "j") as run:
+        run.open(1).send(place())
+        run.hear(accepted())
+        modify = run.send(ModifyOrder(BTC, C1, 1, Side.BUY, 98_000, 900, Tif.ALO), kind="modify")
+    carried = OrderCarried(
+        0, 0, MAIN, BTC, C1, 1, 8, "mine", "bid", Side.BUY, 98_000, 900, Tif.ALO,
+        reduce_only=False, state=OrderState.OPEN,
+    )  # fmt: skip
+    with Run(tmp_path / "j") as run:
+        run.hear(AccountOpened(9 * MS, 0, MAIN, "hl", 1_000), carried)
+    left = what_was_left(tmp_path / "j")
+
+    assert (modify,) == left.unanswered
+    assert [(0, 900)] == [(one.generation, one.pending_sz_lots) for one in left.orders]
+
+
 def test_a_modify_in_flight_stays_one_over_runs(tmp_path: Path) -> None:
     carried = OrderCarried(
         0, 0, MAIN, BTC, C1, 3, 7, "mine", "bid", Side.BUY, 99_000, 1_000, Tif.ALO,
