@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
@@ -156,11 +157,11 @@ async def _turns(url: str, turns: int, trips: int) -> list[Turn]:
         async with aiohttp.ClientSession(url) as session, trading(url, folder) as live:
             first = await live.trips(trips, TIMEOUT_S)
             floors = Floors(url, session, folder, live.body, first[-1].journal_bytes)
-            for _ in range(turns):
-                disk: list[int] = []
-                with floors.disk(disk) as append:
-                    made = await live.trips(trips, TIMEOUT_S, append)
-                found.append(Turn(made, {**await floors.measure(trips), DISK: disk}))
+            with floors.disk() as append:
+                for _ in range(turns):
+                    disk: list[int] = []
+                    made = await live.trips(trips, TIMEOUT_S, partial(append, disk))
+                    found.append(Turn(made, {**await floors.measure(trips), DISK: disk}))
     return found
 
 

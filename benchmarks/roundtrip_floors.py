@@ -84,19 +84,17 @@ class Floors:
         return lambda: inlined_requote((bid, ask), 0, nonce, expires_ms)
 
     @contextmanager
-    def disk(self, found: list[int]) -> Iterator[Callable[[], None]]:
-        """What appends once to a file of its own, and the nanoseconds it took to `found`."""
+    def disk(self) -> Iterator[Callable[[list[int]], None]]:
+        """What appends once to a file of its own, and adds the nanoseconds it took to a list."""
         data = bytes(self._journal_bytes)
-        fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        with self._path.open("ab", buffering=0) as file:
+            # A closed file raises; its bare number could have become a socket's.
+            def append() -> None:
+                fd = file.fileno()
+                os.write(fd, data)
+                os.fdatasync(fd)
 
-        def append() -> None:
-            os.write(fd, data)
-            os.fdatasync(fd)
-
-        try:
-            yield lambda: found.append(_timed(append))
-        finally:
-            os.close(fd)
+            yield lambda found: found.append(_timed(append))
 
     async def _receive(self, count: int) -> list[int]:
         began_ns = 0
@@ -139,6 +137,7 @@ class Floors:
                 await asyncio.sleep(PACE_S)
                 began_ns = perf_counter_ns()
                 async with self._session.post("/exchange", data=self._body, headers=JSON) as answer:
+                    assert answer.ok
                     await answer.read()
                 found.append(ended_ns - began_ns)
         return found
