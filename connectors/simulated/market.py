@@ -56,6 +56,11 @@ class Source(Protocol):
         """How resting orders are filled on each instrument."""
         ...
 
+    @property
+    def end_ns(self) -> int:
+        """Where in venue time the segments made so far end."""
+        ...
+
     def segment(self) -> Iterator[Block] | None:
         """The next rows as blocks; None when there are no more. May take a while."""
         ...
@@ -96,6 +101,11 @@ class GeneratedSource:
         self._next_ns = start_ns - int(history_s) * NS_PER_S
         self._first_s = int(history_s) + FIRST_S
         self._px: dict[str, float] = {}
+
+    @property
+    def end_ns(self) -> int:
+        """Where the next segment will begin."""
+        return self._next_ns
 
     def segment(self) -> Iterator[Block]:
         """The next minute or two."""
@@ -147,6 +157,11 @@ class TapeSource:
         self.queue = {where: queue_rule_for(has_trades=where in traded) for where in ids}
         self._is_played = False
 
+    @property
+    def end_ns(self) -> int:
+        """Nowhere yet: the one segment there is says by itself that it is over."""
+        return 0
+
     def segment(self) -> Iterator[Block] | None:
         """The whole tape, once."""
         if self._is_played:
@@ -193,7 +208,6 @@ class MarketPlayer:
         self._in_thread = in_thread
         self._blocks: Iterator[Block] = iter(())
         self._rows: deque[MarketEvent] = deque()
-        self._last_ns = 0
         self._is_exhausted = False
         self._loading: asyncio.Task[Iterator[Block] | None] | None = None
         self._log = structlog.get_logger("venue.market")
@@ -235,8 +249,6 @@ class MarketPlayer:
             if block is None:
                 return due
             rows.extend(block)
-            if block:
-                self._last_ns = block[-1].ts_venue_ns
 
     async def _look_ahead(self, now_ns: int) -> None:
         """Begin the next segment in time; wait for it only when nothing is left to play."""
@@ -245,7 +257,7 @@ class MarketPlayer:
                 self.is_over = True
                 self._log.warning("the tape is over: prices stay as they are")
             return
-        if self._loading is None and self._last_ns - now_ns < AHEAD_NS:
+        if self._loading is None and self._source.end_ns - now_ns < AHEAD_NS:
             self._loading = asyncio.ensure_future(self._in_thread(self._source.segment))
         if self._loading is not None and (self._loading.done() or not self._rows):
             blocks = await self._loading

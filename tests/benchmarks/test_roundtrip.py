@@ -39,20 +39,22 @@ FLOORS = {
 
 
 @pytest.mark.parametrize(
-    ("trip", "is_whole"),
+    ("trip", "is_whole", "is_too_early"),
     [
-        (TRIP, True),
-        (Trip(1_000, 31_000, 131_000, 0, 601_000), False),
-        (Trip(1_000, 31_000, 131_000, 700_000, 601_000), False),
-        (Trip(0, 31_000, 131_000, 431_000, 601_000), False),
+        (TRIP, True, False),
+        (Trip(1_000, 31_000, 131_000, 0, 601_000), False, True),
+        (Trip(1_000, 31_000, 131_000, 700_000, 601_000), False, True),
+        (Trip(0, 31_000, 131_000, 431_000, 601_000), False, False),
+        (Trip(1_000, 31_000, 0, 0, 601_000), False, False),
     ],
-    ids=["whole", "never on disk", "sent before it was on disk", "of no frame"],
+    ids=["whole", "never on disk", "sent before it was on disk", "of no frame", "of another frame"],
 )
 def test_a_trip_counts_only_when_its_journal_was_durable_before_it_was_sent(
     trip: Trip,
     is_whole: bool,  # noqa: FBT001 - a column of the table
+    is_too_early: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
-    assert is_whole == trip.is_whole
+    assert (is_whole, is_too_early) == (trip.is_whole, trip.is_too_early)
 
 
 def test_a_trip_stands_beside_the_sum_of_its_floors_with_and_without_the_disk() -> None:

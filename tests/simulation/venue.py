@@ -59,6 +59,7 @@ class Market:
         self._px = {"hl:BTC": 100_000.0, "hl:ETH": 4_000.0}
         self._seq = 0
         self.pays_funding = True
+        self.end_ns = 0
 
     def segment(self) -> None:
         """Nobody asks for this: rows are made when they are due."""

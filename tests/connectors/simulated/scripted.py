@@ -83,6 +83,7 @@ class Scripted:
         self.queue = dict.fromkeys([one.id for one in self.instruments], "trades")
         self._rows = opening() if rows is None else rows
         self._is_given = False
+        self.end_ns = 0
 
     def segment(self) -> Iterator[Block] | None:
         if self._is_given:

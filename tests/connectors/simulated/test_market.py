@@ -13,6 +13,7 @@ from backtests.generator import generate_market, instrument
 from backtests.tape import write_tape
 from connectors.simulated.clock import VenueClock
 from connectors.simulated.market import (
+    AHEAD_NS,
     FIRST_S,
     SEGMENT_S,
     Block,
@@ -158,12 +159,13 @@ def test_rows_are_played_at_their_time_in_batches_of_a_tick() -> None:
     assert 7.0 == late_ms_max
 
 
-def test_a_generated_market_goes_on_over_its_segments() -> None:
+def test_a_generated_market_goes_on_over_its_segments_and_is_not_made_far_ahead() -> None:
     async def play() -> tuple[int, float]:
         clock = VenueClock.starting_at(virtual_clock(), NOW_NS)
         times: list[int] = []
+        source = GeneratedSource(1, listed(("BTC",)), NOW_NS)
         player = MarketPlayer(
-            GeneratedSource(1, listed(("BTC",)), NOW_NS),
+            source,
             clock,
             lambda block: times.extend([row.ts_venue_ns for row in block]),
             tick_s=1.0,
@@ -175,6 +177,7 @@ def test_a_generated_market_goes_on_over_its_segments() -> None:
         playing.cancel()
         await asyncio.gather(playing, return_exceptions=True)
         assert times == sorted(times)
+        assert source.end_ns - clock.now_ns() < AHEAD_NS + SEGMENT_S * NS_PER_S
         gaps = [after - before for before, after in pairwise(times)]
         return max(gaps) // NS_PER_MS, player.late_ms_max
 

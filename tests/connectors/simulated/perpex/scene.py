@@ -35,6 +35,7 @@ class QuietSource:
     def __init__(self, instruments: Sequence[Instrument] = listed(("BTC", "ETH"))) -> None:
         self.instruments = tuple(instruments)
         self.queue: Mapping[str, Any] = {}
+        self.end_ns = 0
 
     def segment(self) -> Iterator[Block] | None:
         return None
