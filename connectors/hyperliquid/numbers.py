@@ -16,33 +16,34 @@ from engine.errors import ModelError, VenueError
 
 WIRE_DECIMALS: Final = 8
 DIGITS_MAX: Final = 64
+COUNT_MAX: Final = 2**63 - 1
 
 
 def scaled(text: str, decimals: int, place: str = "number") -> int:
     """A decimal string as an integer of 10^-decimals: "1670.1" at 1 decimal is 16701.
 
     Spaces around it and trailing zeros do not matter. Raises VenueError, naming `place` and the
-    text, when it is no plain decimal or has more decimals than asked for.
+    text, when it is no plain decimal, has more decimals than asked for, or is beyond 63 bits.
     """
     whole, part = _parts(text, place)
     part = part.rstrip("0")
     if len(part) > decimals:
         raise VenueError(f"{place} {text!r:.80} has {len(part)} decimals, at most {decimals} fit")
-    return int(whole + part.ljust(decimals, "0"))
+    return _counted(int(whole + part.ljust(decimals, "0")), text, place)
 
 
 def nearest(text: str, decimals: int, place: str = "number") -> int:
     """A decimal string as an integer of 10^-decimals, rounded to the nearest, ties to even.
 
     For what the venue prints finer than we count: average prices, account values. Raises VenueError
-    when it is no plain decimal.
+    when it is no plain decimal or beyond 63 bits.
     """
     whole, part = _parts(text, place)
     kept = int(whole + part[:decimals].ljust(decimals, "0"))
     rest = part[decimals:].rstrip("0")
     if rest and (rest > "5" or (rest == "5" and kept % 2)):
-        return kept - 1 if whole.startswith("-") else kept + 1
-    return kept
+        kept += -1 if whole.startswith("-") else 1
+    return _counted(kept, text, place)
 
 
 def decimal_text(value: int, decimals: int) -> str:
@@ -75,6 +76,13 @@ def wire_text(value: Decimal | str) -> str:
             f"{str(value)!r:.80} cannot be sent: expected a decimal of at most"
             f" {WIRE_DECIMALS} decimals"
         ) from error
+
+
+def _counted(value: int, text: str, place: str) -> int:
+    """The value, if it can be counted with: what is beyond 63 bits could not even be journaled."""
+    if -COUNT_MAX <= value <= COUNT_MAX:
+        return value
+    raise VenueError(f"{place} {text!r:.80} is beyond all that can be counted")
 
 
 def _parts(text: str, place: str) -> tuple[str, str]:

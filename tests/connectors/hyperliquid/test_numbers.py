@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import ROUND_HALF_EVEN, Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.hyperliquid.numbers import decimal_text, nearest, scaled, wire_text
+from connectors.hyperliquid.numbers import COUNT_MAX, decimal_text, nearest, scaled, wire_text
 from engine.errors import ModelError, VenueError
 
-VALUES = st.integers(min_value=-(10**24), max_value=10**24)
+VALUES = st.integers(min_value=-COUNT_MAX, max_value=COUNT_MAX)
 DECIMALS = st.integers(min_value=0, max_value=12)
 
 
@@ -77,7 +78,11 @@ def test_nearest_is_decimals_own_rounding(value: int, places: int, decimals: int
     number = Decimal(value).scaleb(-places)
     expected = int(number.scaleb(decimals).to_integral_value(ROUND_HALF_EVEN))
 
-    assert expected == nearest(f"{number:f}", decimals)
+    if abs(expected) > COUNT_MAX:
+        with pytest.raises(VenueError, match="beyond"):
+            nearest(f"{number:f}", decimals)
+    else:
+        assert expected == nearest(f"{number:f}", decimals)
 
 
 @pytest.mark.parametrize(
@@ -132,3 +137,19 @@ def test_what_is_sent_has_the_form_that_is_signed(value: Decimal | str, expected
 def test_what_cannot_be_sent_is_refused(value: Decimal | str) -> None:
     with pytest.raises(ModelError, match="cannot be sent"):
         wire_text(value)
+
+
+@pytest.mark.parametrize("read", [scaled, nearest])
+@pytest.mark.parametrize(("text", "fits"), [("9223372036854775807", True), ("1" + "0" * 25, False)])
+def test_what_is_beyond_63_bits_is_refused_before_anything_is_counted_with_it(
+    read: Callable[[str, int], int],
+    text: str,
+    fits: bool,  # noqa: FBT001 - a case
+) -> None:
+    if fits:
+        assert int(text) == read(text, 0)
+        assert -int(text) == read("-" + text, 0)
+    else:
+        for sign in ("", "-"):
+            with pytest.raises(VenueError, match="beyond all that can be counted"):
+                read(sign + text, 0)
