@@ -97,7 +97,8 @@ def command(  # noqa: PLR0913 - the command's own options
     resolve_strategies(loaded)
     folder = out or _report_folder(loaded)
     options = {"journal_dir": journal_dir, "dismiss": dismiss}
-    finished = asyncio.run(_run(loaded, for_s, seed, options, is_quiet=as_json))
+    with asyncio.Runner(loop_factory=_fast_loop()) as runner:
+        finished = runner.run(_run(loaded, for_s, seed, options, is_quiet=as_json))
     summary = summarise(finished.result)
     summary["live"] = finished.live
     if folder is not None:
@@ -110,6 +111,15 @@ def command(  # noqa: PLR0913 - the command's own options
     if finished.fault is not None:
         fault = finished.fault
         raise PerpdError(f"ended by a fault: {type(fault).__name__}: {fault}")
+
+
+def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """The faster event loop of the extra `fast`, where it is installed."""
+    try:
+        import uvloop  # noqa: PLC0415 - an extra
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 def _report_folder(loaded: LoadedConfig) -> Path | None:
