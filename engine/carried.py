@@ -28,7 +28,9 @@ def carry_position(event: PositionCarried, account: Account, owners: Container[s
     owner = event.owner if event.owner in owners else EXTERNAL
     net = account.position(event.instrument)
     net.lots += event.lots
-    net.cost_e8 += event.cost_e8 if event.net_cost_e8 is None else event.net_cost_e8
+    net_cost_e8 = event.cost_e8 if event.net_cost_e8 is None else event.net_cost_e8
+    net.cost_e8 += net_cost_e8
+    account.carried_e8 += event.cost_e8 - net_cost_e8
     own = account.strategy_position(owner, event.instrument)
     own.lots += event.lots
     own.cost_e8 += event.cost_e8

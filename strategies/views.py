@@ -12,7 +12,7 @@ from typing import Protocol
 from engine.model.events import AssetContext, Bar, BookTop, Quote, Trade
 from engine.model.instruments import Instrument
 from engine.model.orders import OrderState
-from engine.model.units import Side
+from engine.model.units import Side, TriggerKind
 
 
 class PositionView(Protocol):
@@ -31,7 +31,10 @@ class PositionView(Protocol):
 
 
 class OrderView(Protocol):
-    """An order of this strategy as the engine knows it."""
+    """An order of this strategy as the engine knows it.
+
+    `px` is the limit; of a trigger order what it may reach once `trigger_px` has been.
+    """
 
     @property
     def cloid(self) -> str: ...  # noqa: D102
@@ -47,6 +50,12 @@ class OrderView(Protocol):
     def filled_sz(self) -> float: ...  # noqa: D102
     @property
     def quote(self) -> str: ...  # noqa: D102
+    @property
+    def reduce_only(self) -> bool: ...  # noqa: D102
+    @property
+    def trigger_px(self) -> float | None: ...  # noqa: D102
+    @property
+    def trigger_kind(self) -> TriggerKind | None: ...  # noqa: D102
     @property
     def is_live(self) -> bool: ...  # noqa: D102
 

@@ -22,6 +22,7 @@ _COINS: Final = {
     "XRP": (0, 2.5, 20),
     "DOGE": (0, 0.2, 10),
 }
+KNOWN_COINS: Final = frozenset(_COINS)
 _OTHER_COIN: Final = (1, 10.0, 10)
 
 # The impact notional of the premium (protocol 7.3).

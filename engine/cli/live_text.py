@@ -23,6 +23,9 @@ def render_live(summary: dict[str, Any]) -> str:
     ]
     for name, account in live["accounts"].items():
         lines.append(f"account {name[:13]:<13} {_account(account)}")
+        held = ", ".join(f"{sz:g} {where}" for where, sz in account["held"].items())
+        if held or account["open_orders"]:
+            lines.append(f"{'':<21} still open: {held or 'flat'}, orders {account['open_orders']}")
     if live["market_events_dropped"]:
         lines.append(f"market events dropped {live['market_events_dropped']:,}")
     if "report" in summary:

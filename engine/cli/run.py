@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import click
 import msgspec
 
 from backtests.report import render_text, summarise, write_report
+from engine.cli.app import EXIT_FAILED
 from engine.cli.live_text import render_live
 from engine.cli.logs import configure_logging
 from engine.cli.status import status
@@ -59,6 +61,12 @@ class Span(click.ParamType[float]):
     metavar="CLOID",
     help="An unclear order of an earlier run that you know is gone, on a venue that cannot say.",
 )
+@click.option(
+    "--settle-external",
+    "settles_external",
+    is_flag=True,
+    help="Let positions that somebody else closed by hand be closed for their strategies too.",
+)
 @click.option("--seed", type=click.IntRange(min=0), help="The embedded exchange's market.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("-v", "--verbose", is_flag=True, help="Log more, to stderr.")
@@ -70,6 +78,7 @@ def command(  # noqa: PLR0913 - the command's own options
     dismiss: tuple[str, ...],
     seed: int | None,
     *,
+    settles_external: bool,
     as_json: bool,
     verbose: bool,
 ) -> None:
@@ -89,28 +98,52 @@ def command(  # noqa: PLR0913 - the command's own options
     \b
     Exit codes:
       0  stopped as asked
-      1  failed while running, or a strategy raised
+      1  failed while running, a strategy raised, or a second signal ended it at once
       2  wrong usage, config, strategy, key, or another perpd runs on it
     """  # noqa: D301 - \b is click's mark for text that is not to be wrapped
     configure_logging(is_verbose=verbose)
     loaded = load_config(config)
     resolve_strategies(loaded)
     folder = out or _report_folder(loaded)
-    options = {"journal_dir": journal_dir, "dismiss": dismiss}
+    if folder is not None:
+        _check_writable(folder)
+    options = {
+        "journal_dir": journal_dir,
+        "dismiss": dismiss,
+        "settles_external": settles_external,
+    }
     with asyncio.Runner(loop_factory=_fast_loop()) as runner:
         finished = runner.run(_run(loaded, for_s, seed, options, is_quiet=as_json))
     summary = summarise(finished.result)
     summary["live"] = finished.live
+    failure = ""
     if folder is not None:
-        paths = write_report(finished.result, folder, {"live": finished.live})
-        summary["report"] = str(paths.html)
+        try:
+            paths = write_report(finished.result, folder, {"live": finished.live})
+            summary["report"] = str(paths.html)
+        except PerpdError as error:
+            failure = str(error)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(summary), indent=2))
     else:
         click.echo(render_text(summary) + render_live(summary), nl=False)
+    if failure:
+        raise PerpdError(failure)
     if finished.fault is not None:
         fault = finished.fault
         raise PerpdError(f"ended by a fault: {type(fault).__name__}: {fault}")
+
+
+def _check_writable(folder: Path) -> None:
+    """Raise UsageError, before anything is traded, where no report could be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"report folder {folder}: {error.strerror or error}, expected a folder to write into"
+        ) from None
 
 
 def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -145,14 +178,21 @@ async def _run(
 
 
 def _stop_on_signals(stop: Callable[[str], None]) -> None:
-    """The first signal asks for an orderly stop, a second one ends the process at once."""
+    """The first signal asks for an orderly stop, a second one ends the process at once.
+
+    At once means without waiting for anything: what was sent is in the journal, and the next run
+    settles it.
+    """
     loop = asyncio.get_running_loop()
     asked = False
 
     def on_signal(number: signal.Signals) -> None:
         nonlocal asked
         if asked:
-            raise UsageError(f"{number.name} came twice: ended at once, the journal is kept")
+            text = f"perpd: {number.name} came twice: ended at once; the next run settles the rest"
+            click.echo(text, err=True)
+            sys.stderr.flush()
+            os._exit(EXIT_FAILED)
         asked = True
         click.echo(f"perpd: {number.name}: stopping (once more ends at once)", err=True)
         stop(number.name)

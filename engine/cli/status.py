@@ -61,25 +61,27 @@ def status_line(daemon: Daemon) -> str:
         return "opening"
     engine = driver.engine
     equity = sum(account.equity_e8() for account in engine.accounts.values())
-    start = sum(account.start_e8 for account in engine.accounts.values())
+    start = sum(
+        account.start_e8 + account.carried_e8 + account.transfers_e8
+        for account in engine.accounts.values()
+    )
     gross = sum(
         abs(position.lots) * engine.markets[where].mark_ticks2() * position.money_per_unit // 2
         for account in engine.accounts.values()
         for where, position in account.positions.items()
     )
     live = sum(1 for _ in engine.orders.all_live())
+    blocked = _blocked(engine)
     parts = [
         _time(engine.now_ns),
+        *([f"NO NEW RISK: {blocked}"] if blocked else []),
         f"equity {money(equity):,.2f} ({money(equity - start):+,.2f})",
-        f"positions {money(gross):,.0f}",
+        f"held {money(gross):,.0f}",
         f"orders {live}",
         f"fills {len(daemon.recorder.bookings)}",
         f"refused {sum(engine.refusals.values())}",
         f"batches {engine.planner.batches}",
     ]
-    blocked = _blocked(engine)
-    if blocked:
-        parts.append(f"NO NEW RISK: {blocked}")
     return "  ".join(parts)
 
 

@@ -14,7 +14,7 @@ import msgspec
 from connectors.simulated.server import LoopbackVenue
 from connectors.simulated.settings import ACTIVITIES, Limits, VenueSettings
 from engine.cli.logs import configure_logging
-from engine.errors import UsageError
+from engine.errors import TransportError, UsageError
 from engine.model.units import MONEY_SCALE
 
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
@@ -94,7 +94,7 @@ def command(**options: Any) -> None:  # noqa: ANN401 - click's, handed on by nam
     except KeyboardInterrupt:  # before the signal handlers were in place
         pass
     except OSError as error:
-        raise click.ClickException(f"cannot listen: {error.strerror or error}") from error
+        raise TransportError(f"cannot listen: {error.strerror or error}") from error
 
 
 def _settings(  # noqa: PLR0913 - the options of the command

@@ -20,9 +20,10 @@ import structlog
 from backtests.record import Recorder
 from backtests.report.result import RunResult
 from backtests.runner import strategy_setups
-from connectors.port import AccountState, VenueLink, Wants
+from connectors.port import AccountState, VenueLink
 from engine.config import LoadedConfig, assign_instruments
 from engine.core import Engine
+from engine.drive.external import settle_external, tell_external
 from engine.drive.live import LiveDriver
 from engine.drive.opening import heard_once, missing_leverage, opening_events, resumption
 from engine.drive.outcome import Span, live_facts, live_result
@@ -32,24 +33,23 @@ from engine.drive.sampling import EquitySampler
 from engine.drive.seams import Randomness
 from engine.drive.second_look import SecondLook
 from engine.drive.venues.opened import OpenVenues
+from engine.drive.wants import bars_to_build, wants_of
 from engine.errors import CredentialsError, UsageError, VenueError
 from engine.journal import JournalWriter
 from engine.model.events import AccountEvent, AnyEvent, EngineStarted, Halted, Wished
 from engine.model.instruments import Instrument
 from engine.model.intents import SetLeverage
+from engine.model.orders import OrderState
 from engine.model.units import NS_PER_S
 from engine.schedule import Schedule
-from engine.setup import AccountSetup, EngineSetup, StrategySetup
-from strategies.api import Bars, Books, Quotes, Trades
+from engine.setup import AccountSetup, EngineSetup
 
 LEVERAGE_TIMEOUT_S: Final = 15.0
 COMPARE_TIMEOUT_S: Final = 10.0
 READY_TIMEOUT_S: Final = 5.0
+SETTLE_TIMEOUT_S: Final = 20.0
 SAMPLE_NS: Final = NS_PER_S
 TICK_S: Final = 0.25
-BARS_OF_VENUE_NS: Final = frozenset(
-    minutes * 60 * NS_PER_S for minutes in (1, 3, 5, 15, 30, 60, 120, 240, 480, 720, 1440)
-)
 
 log = structlog.get_logger("perpd.daemon")
 
@@ -66,6 +66,7 @@ class Daemon:
     """One run over the links it is given; `run` does all of it, once.
 
     `dismiss` are cloids of an earlier run's unclear orders that the operator knows to be gone.
+    `settles_external` lets trades of somebody else close the positions they stand against.
     `tick` is called about four times a second while it trades, for status.
     """
 
@@ -77,9 +78,12 @@ class Daemon:
         randomness: Randomness,
         journal_dir: Path | None = None,
         dismiss: Sequence[str] = (),
+        settles_external: bool = False,
     ) -> None:
         self.loaded = loaded
         self._dismiss = tuple(dismiss)
+        self._settles_external = settles_external
+        self._told = 0
         self.links = venues.links
         self.clock = venues.clock
         self.recorder = Recorder()
@@ -108,6 +112,8 @@ class Daemon:
         with JournalWriter(self.journal_dir) as writer:
             # Not before the journal is ours alone: an earlier process may still have been writing.
             left = what_was_left(self.journal_dir).of(self._addresses)
+            if self._settles_external:
+                left = settle_external(left)
             try:
                 driver = self.driver = await self._load(writer)
                 return await self._trade(driver, left, for_s, tick)
@@ -145,7 +151,7 @@ class Daemon:
         schedule = Schedule(self.loaded.config.daemon)
         try:
             await self._set_leverage(driver)
-            await self._streams_ready(driver)
+            await self._ready(driver)
             start_ns = self.clock.now_ns()
             if self._stop.is_set():
                 # Asked to end while it opened: what `on_start` wishes shall add nothing any more.
@@ -261,12 +267,17 @@ class Daemon:
                         " [symbols] asks, and the venue did not change it"
                     )
 
-    async def _streams_ready(self, driver: LiveDriver) -> None:
-        """Wait until what strategies trade is ready, so that `on_start` may trade; for a while.
+    async def _ready(self, driver: LiveDriver) -> None:
+        """Wait until what an earlier run left is settled and the streams are ready; for a while.
 
-        What is not ready then blocks new risk, and does not keep the rest from trading.
+        So `on_start` may trade, and what was sent is settled before anything new is. What is not
+        by then counts at its worst, or blocks new risk, and does not keep the rest from trading.
         """
         engine = driver.engine
+
+        def is_settled() -> bool:
+            live = engine.orders.all_live()
+            return self._stop.is_set() or all(one.state is not OrderState.UNKNOWN for one in live)
 
         def is_ready() -> bool:
             return self._stop.is_set() or not any(
@@ -275,6 +286,8 @@ class Daemon:
                 for runner in engine.runners.values()
             )
 
+        if not await driver.until(is_settled, SETTLE_TIMEOUT_S):
+            log.warning("not every order of an earlier run is settled", waited_s=SETTLE_TIMEOUT_S)
         if not await driver.until(is_ready, READY_TIMEOUT_S):
             log.warning("not everything is ready", waited_s=READY_TIMEOUT_S)
 
@@ -308,6 +321,7 @@ class Daemon:
                 self.stop("the time asked for is over")
                 return
             self.recorder.drain(driver.engine)
+            self._told = tell_external(self.recorder.bookings, self._told)
             sampler.tick(self.clock.now_ns())
             tick(self)
             with suppress(TimeoutError):
@@ -344,42 +358,3 @@ class Daemon:
             self.recorder.reported(event)
             if self._second_look is not None:
                 self._second_look.watch(event)
-
-
-def wants_of(strategies: Sequence[StrategySetup]) -> list[Wants]:
-    """What the strategies together need of each instrument's market."""
-    found: dict[str, Wants] = {}
-    for entry in strategies:
-        for where in entry.instruments:
-            want = found.get(where, Wants(where))
-            for item in entry.strategy.subscriptions():
-                if isinstance(item, Books):
-                    want = msgspec.structs.replace(want, book=True)
-                elif isinstance(item, Quotes):
-                    want = msgspec.structs.replace(want, quotes=True)
-                elif isinstance(item, Trades):
-                    want = msgspec.structs.replace(want, trades=True)
-                elif isinstance(item, Bars):
-                    bars = max(item.history, entry.strategy.warmup().bars)
-                    want = _with_bars(want, item.interval_ns, bars)
-            found[where] = want
-    return list(found.values())
-
-
-def _with_bars(want: Wants, interval_ns: int, history_bars: int) -> Wants:
-    if interval_ns not in BARS_OF_VENUE_NS:
-        return msgspec.structs.replace(want, trades=True)
-    bars_ns = tuple(sorted({*want.bars_ns, interval_ns}))
-    history_bars = max(want.history_bars, history_bars)
-    return msgspec.structs.replace(want, bars_ns=bars_ns, history_bars=history_bars)
-
-
-def bars_to_build(strategies: Sequence[StrategySetup]) -> set[tuple[str, int]]:
-    """The bars that no venue sends, and the engine makes from trades."""
-    return {
-        (where, item.interval_ns)
-        for entry in strategies
-        for where in entry.instruments
-        for item in entry.strategy.subscriptions()
-        if isinstance(item, Bars) and item.interval_ns not in BARS_OF_VENUE_NS
-    }

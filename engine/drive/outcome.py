@@ -18,11 +18,13 @@ from engine.config import LoadedConfig
 from engine.core import Engine
 from engine.drive.sampling import EquitySampler
 from engine.model.orders import OrderState
-from engine.model.units import money
+from engine.model.units import MONEY_SCALE, money
+from engine.state.accounts import EXTERNAL
 
 WARNINGS_MAX: Final = 20
 # Venues without an action budget are given one that nobody can use up.
 UNBOUNDED: Final = 1 << 40
+CASH_GAP_SAID_E8: Final = MONEY_SCALE // 100
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -56,7 +58,9 @@ def live_result(
         end_ns=span.end_ns,
         events=span.events,
         wall_seconds=span.wall_s,
-        starting_equity_e8=sum(account.start_e8 for account in engine.accounts.values()),
+        starting_equity_e8=sum(
+            account.start_e8 + account.carried_e8 for account in engine.accounts.values()
+        ),
         final_equity_e8=sum(account.equity_e8() for account in engine.accounts.values()),
         liquidations=sum(booking.fill.is_liquidation for booking in recorder.bookings),
         instruments=tuple(engine.markets[where].instrument for where in sorted(named)),
@@ -96,8 +100,42 @@ def _warnings(engine: Engine) -> list[str]:
         reading = engine.agreement.readings.get(account.name)
         if reading is not None and reading.difference:
             said.append(f"{account.name}: positions differ from the venue's: {reading.difference}")
+        elif reading is not None and abs(reading.cash_gap_e8 or 0) > CASH_GAP_SAID_E8:
+            gap = money(reading.cash_gap_e8 or 0)
+            said.append(
+                f"{account.name}: the venue has {gap:+,.2f} of cash that our ledger does not know."
+            )
+        said += _phantoms(engine, account.name)
         said += _unprotected(engine, account.name)
-    return said
+    return said + _refused_reduces(engine)
+
+
+def _phantoms(engine: Engine, account: str) -> list[str]:
+    """Strategies that hold what the account does not: somebody else closed it."""
+    state = engine.accounts[account]
+    found = []
+    for (owner, where), own in state.owned.items():
+        theirs = state.owned.get((EXTERNAL, where))
+        if owner != EXTERNAL and theirs is not None and own.lots * theirs.lots < 0:
+            net = state.positions[where]
+            found.append(
+                f"{owner} holds {own.sz:g} on {where} by its own fills, the account {net.sz:g}:"
+                f" trades of somebody else stand against it (see --settle-external)."
+            )
+    return found
+
+
+def _refused_reduces(engine: Engine) -> list[str]:
+    """Refusals that leave a strategy with another protection than it believes to have."""
+    words = {
+        "reduce_only": "a reduce-only order found no position to reduce",
+        "modify": "an order could not be moved, for it does not rest (a waiting stop cannot be)",
+    }
+    return [
+        f"{owner}: refused {count} times: {words[check]}."
+        for (owner, check), count in sorted(engine.refusals.items())
+        if check in words
+    ]
 
 
 def _unprotected(engine: Engine, account: str) -> list[str]:
@@ -127,6 +165,12 @@ def live_facts(engine: Engine, recorder: Recorder, dropped: int) -> dict[str, An
             "actions_cap": address.cap if address.cap < UNBOUNDED else None,
             "positions_agree": None if reading is None else not reading.difference,
             "cash_gap": None if gap_e8 is None else money(gap_e8),
+            "held": {
+                where: position.sz
+                for where, position in sorted(account.positions.items())
+                if position.lots
+            },
+            "open_orders": sum(order.account == name for order in engine.orders.all_live()),
         }
     return {
         "batches": engine.planner.batches,

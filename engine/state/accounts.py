@@ -21,7 +21,11 @@ FILLS_REMEMBERED_MAX: Final = 100_000
 
 
 class Account:
-    """The engine's picture of one account. `filled_ns` is the venue time of its newest fill."""
+    """The engine's picture of one account.
+
+    `filled_ns` is the venue time of its newest fill. `carried_e8` is what positions from before the
+    run have realised for the account and for none of their owners: their costs' sum less its cost.
+    """
 
     def __init__(self, name: str, venue: str, markets: dict[str, Market]) -> None:
         self.name = name
@@ -39,6 +43,7 @@ class Account:
         self.owned: dict[tuple[str, str], Position] = {}
         self.blocked: frozenset[str] = frozenset()
         self.filled_ns = 0
+        self.carried_e8 = 0
         self._markets = markets
         self._seen_fills: dict[tuple[str, int, str], None] = {}
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from engine.model.commands import Place
 from engine.model.orders import IS_ANOMALY, STEPS, OrderState, Signal
-from engine.model.units import Side, Tif
+from engine.model.units import Side, Tif, TriggerKind
 
 FINAL_FROM: Final = OrderState.FILLED
 FINALS_REMEMBERED_MAX: Final = 100_000
@@ -143,6 +143,16 @@ class Order:
     def px(self) -> float:
         """The limit price."""
         return self.px_ticks / self.px_scale
+
+    @property
+    def trigger_px(self) -> float | None:
+        """The mark price it waits for; None for an order without a trigger."""
+        return None if self.trigger is None else self.trigger.px_ticks / self.px_scale
+
+    @property
+    def trigger_kind(self) -> TriggerKind | None:
+        """Stop loss or take profit; None for an order without a trigger."""
+        return None if self.trigger is None else self.trigger.kind
 
     @property
     def sz(self) -> float:

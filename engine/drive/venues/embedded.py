@@ -6,6 +6,7 @@ Accounts are made up for the run, with keys and tokens of its own randomness. Ac
 
 from __future__ import annotations
 
+from backtests.generator.settings import KNOWN_COINS
 from connectors.hyperliquid.keys import Signer
 from connectors.simulated.server import LoopbackVenue
 from connectors.simulated.settings import ACTIVITIES, VenueSettings
@@ -43,7 +44,9 @@ def embedded_exchange(loaded: LoadedConfig, clock: Clock, *, seed: int | None) -
         for strategy in config.strategies
         for symbol in (strategy.symbols if strategy.symbols != "all" else ())
     ]
-    coins = tuple(dict.fromkeys(first.coins or wanted or _DEFAULT_COINS))
+    # A coin that nobody knows is listed only when the config says so: else it is a slip.
+    known = [coin for coin in wanted if coin in KNOWN_COINS]
+    coins = tuple(dict.fromkeys(first.coins or known or _DEFAULT_COINS))
     has_perpex = "perpex" in embedded_venues(config).values()
     return LoopbackVenue(
         VenueSettings(

@@ -12,7 +12,7 @@ from connectors.hyperliquid.settings import LinkSettings, Place, place_of
 from engine.config import AccountConfig, VenueConfig, resolve_secret
 from engine.drive.locks import lock_account
 from engine.drive.seams import Clock, Randomness
-from engine.errors import ConfigError
+from engine.errors import ConfigError, CredentialsError
 
 
 class Trader(NamedTuple):
@@ -37,10 +37,13 @@ def traders_of(
                 f"accounts.{name}.key: missing, expected env:NAME, file:PATH or keystore:PATH of"
                 " the key that signs for it"
             )
-        signer = Signer(resolve_secret(account.key, base_dir))
+        try:
+            signer = Signer(resolve_secret(account.key, base_dir))
+        except CredentialsError as error:
+            raise CredentialsError(f"accounts.{name}.key ({account.key}): {error}") from None
         address = account.address.lower() or signer.address
-        where = venue.http_url or venue.network
-        held.enter_context(lock_account(where, address))
+        # By network, whatever its address is spelt as: two processes must never meet on an account.
+        held.enter_context(lock_account(venue.network, address))
         found[name] = Trader(address, signer)
     return found
 

@@ -20,6 +20,7 @@ from engine.drive.venues.perpex import (
     perpex_link,
     tokens_of,
 )
+from engine.errors import ConfigError, CredentialsError
 
 TOKEN_TTL_S: Final = 7 * 86_400.0
 
@@ -63,6 +64,7 @@ class _Opener:
         stack: AsyncExitStack,
     ) -> None:
         self._base_dir = loaded.base_dir
+        self._path = loaded.path
         self._venues = venues
         self._randomness = randomness
         self._held = held
@@ -76,7 +78,10 @@ class _Opener:
         if venue.network == "local" and not venue.http_url:
             inside = self._venues.exchange
         open_link = self._hyperliquid if venue.kind == "hyperliquid" else self._perpex
-        self._venues.links[name] = open_link(name, venue, accounts, inside)
+        try:
+            self._venues.links[name] = open_link(name, venue, accounts, inside)
+        except (ConfigError, CredentialsError) as error:
+            raise type(error)(f"{self._path}: {error}") from None
 
     def _hyperliquid(
         self,
