@@ -26,6 +26,7 @@ from engine.model.instruments import Instrument
 
 _LOG_EACH = 100
 TEXT_MAX = 200
+WAIT_SAID_S = 2.0
 
 
 class Common:
@@ -84,6 +85,9 @@ class Common:
 
         The engine is told, because it plans its actions on the same budget.
         """
+        wait_s = self.weight.wait_s(weight, self.settings.weight_reserve)
+        if wait_s > WAIT_SAID_S:
+            self.log.warning("waiting for the venue's rate limit", wait_s=round(wait_s, 1))
         await self.weight.take(weight, self.settings.weight_reserve)
         self._tell_spent(weight)
 

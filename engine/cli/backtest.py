@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ from backtests.runner import run_backtest
 from engine.cli.logs import configure_logging
 from engine.cli.progress import progress
 from engine.config import load_config
+from engine.errors import PerpdError
 
 
 @click.command("backtest")
@@ -61,7 +63,18 @@ def command(
     configure_logging(is_verbose=verbose)
     loaded = load_config(config)
     with progress("backtest", sys.stderr, is_quiet=as_json) as tell:
-        result = run_backtest(loaded, driver=driver, progress=tell, journal_dir=journal_dir)
+        try:
+            result = run_backtest(loaded, driver=driver, progress=tell, journal_dir=journal_dir)
+        except PerpdError:
+            raise
+        except Exception as error:
+            if verbose:
+                raise
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{frame.filename}:{frame.lineno}, in {frame.name}"
+            raise PerpdError(
+                f"a strategy raised {type(error).__name__}: {error} ({where}; -v shows all of it)"
+            ) from error
     summary = summarise(result)
     if out is not None:
         write_report(result, out)
