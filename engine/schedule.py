@@ -6,6 +6,7 @@ and a replay have them too.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -61,6 +62,9 @@ class Schedule:
         async def refresh() -> None:
             try:
                 await link.refresh(job)
+            except asyncio.CancelledError:
+                # The scheduler ends its turns by it, and would report that as their failure.
+                log.debug("refresh ended", venue=link.venue, job=job)
             except PerpdError as error:
                 self.failures += 1
                 log.warning("refresh failed", venue=link.venue, job=job, error=str(error))
