@@ -11,8 +11,9 @@ from typing import Final
 
 from engine.model.units import MONEY_SCALE, NS_PER_MS
 from engine.state.accounts import Account
+from engine.state.exposure import Exposure
 from engine.state.market import Market
-from engine.state.orders import Exposure, Order
+from engine.state.orders import Order
 from engine.state.positions import Position
 from risk.limits import Limits
 from risk.margin import initial_margin_e8, tier_leverage_max

@@ -37,8 +37,9 @@ from engine.model.intents import (
 from engine.model.orders import OrderState
 from engine.model.units import Side, Tif
 from engine.state.accounts import Account
+from engine.state.exposure import Exposure
 from engine.state.market import Market
-from engine.state.orders import Exposure, Order, Orders
+from engine.state.orders import Order, Orders
 from risk.asking import Asking
 from risk.checks import AddChecks
 from risk.limits import Limits

@@ -177,7 +177,7 @@ class LatencyConfig(_Section, frozen=True):
     feed_ms: Millis = 50.0
     order_ms: Millis = 150.0
     report_ms: Millis = 50.0
-    # Up to so much is added to each, drawn from a generator seeded with `seed`.
+    # Up to so much is added to orders and reports, drawn from a generator seeded with `seed`.
     jitter_ms: Millis = 0.0
     seed: Annotated[int, Meta(ge=0, description="a whole number, 0 or more")] = 0
 

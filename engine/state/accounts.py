@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Final
 
 from engine.model.units import ceil_div
+from engine.state.exposure import Exposure
 from engine.state.market import Market
-from engine.state.orders import Exposure
 from engine.state.positions import Position
 
 EXTERNAL: Final = "external"

@@ -15,37 +15,13 @@ from typing import Final
 from engine.model.commands import Place
 from engine.model.orders import IS_ANOMALY, STEPS, OrderState, Signal
 from engine.model.units import Side, Tif, TriggerKind
+from engine.state.exposure import Exposure
 
 FINAL_FROM: Final = OrderState.FILLED
 FINALS_REMEMBERED_MAX: Final = 100_000
 _CANCELING, _MODIFYING = OrderState.CANCELING, OrderState.MODIFYING
 _SENT, _UNKNOWN = OrderState.SENT, OrderState.UNKNOWN
 _CANCELED, _CANCEL_SENT = Signal.CANCELED, Signal.CANCEL_SENT
-
-
-class Exposure:
-    """What the live orders of one (account, instrument) could still do.
-
-    `*_lots` are split by side and by whether an order may only reduce; `reserved_e8` is the
-    notional at limit price of all that may add.
-    """
-
-    __slots__ = (
-        "buy_lots",
-        "count",
-        "reduce_buy_lots",
-        "reduce_sell_lots",
-        "reserved_e8",
-        "sell_lots",
-    )
-
-    def __init__(self) -> None:
-        self.buy_lots = 0
-        self.sell_lots = 0
-        self.reduce_buy_lots = 0
-        self.reduce_sell_lots = 0
-        self.reserved_e8 = 0
-        self.count = 0
 
 
 class Order:

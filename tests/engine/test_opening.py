@@ -21,7 +21,8 @@ from engine.model.events import (
 )
 from engine.model.orders import OrderState, Signal
 from engine.model.units import Side, Tif, TriggerKind
-from engine.state.orders import Exposure, Order
+from engine.state.exposure import Exposure
+from engine.state.orders import Order
 from tests.engine.builders import BTC, ETH, MAIN, House, live_house
 
 NOW_NS = 9_000

@@ -71,7 +71,21 @@ def tokens_of(accounts: dict[str, AccountConfig], base_dir: Path) -> dict[str, S
 
 
 def check_accepted(name: str, venue: VenueConfig) -> None:
-    """Raise ConfigError unless the gateway's being unproven was accepted for real use."""
+    """Raise ConfigError unless it is said where the gateway is, and that it is unproven.
+
+    One address without the other would send the token to two different hosts.
+    """
+    if bool(venue.http_url) is not bool(venue.ws_url):
+        missing = "ws_url" if venue.http_url else "http_url"
+        raise ConfigError(
+            f"venues.{name}.{missing}: missing, expected both http_url and ws_url or neither: the"
+            " token goes to both"
+        )
+    if venue.network == "testnet" and not venue.http_url:
+        raise ConfigError(
+            f'venues.{name}.network = "testnet": Perpex has no test network; expected "local" or'
+            ' "mainnet"'
+        )
     if venue.network != "local" and not venue.accept_unproven_gateway:
         raise ConfigError(
             f"venues.{name}.accept_unproven_gateway: expected true: nobody has proven the Perpex"

@@ -12,8 +12,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from engine.config import VenueConfig
+from engine.drive.venues.perpex import check_accepted
+from engine.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGE = ROOT / "connectors" / "perpex"
@@ -100,3 +105,17 @@ def test_the_token_is_revealed_in_one_place() -> None:
     revealing = [p.name for p in MODULES if "reveal()" in p.read_text(encoding="utf-8")]
 
     assert ["auth.py"] == revealing
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"network": "local", "http_url": "http://127.0.0.1:1"}, "ws_url: missing"),
+        ({"network": "local", "ws_url": "ws://127.0.0.1:1"}, "http_url: missing"),
+        ({"network": "testnet", "accept_unproven_gateway": True}, "has no test network"),
+        ({"network": "mainnet"}, "accept_unproven_gateway: expected true"),
+    ],
+)
+def test_a_token_is_sent_nowhere_that_was_not_said(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        check_accepted("px", VenueConfig(kind="perpex", **given))

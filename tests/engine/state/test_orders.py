@@ -14,7 +14,8 @@ from engine.model.commands import Place
 from engine.model.orders import FINAL, OrderState, Signal
 from engine.model.units import Side, Tif
 from engine.state import orders as orders_module
-from engine.state.orders import Exposure, Order, Orders
+from engine.state.exposure import Exposure
+from engine.state.orders import Order, Orders
 
 SCALES = (1000, 1000, 100)
 BTC = "hl:BTC"
