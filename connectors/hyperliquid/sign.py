@@ -10,6 +10,7 @@ move money are signed in another way: see `user_actions`.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import msgspec
@@ -20,6 +21,7 @@ from engine.errors import ModelError
 
 CURVE_ORDER: Final = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
 ADDRESS_BYTES: Final = 20
+_ADDRESS: Final = re.compile(r"0[xX][0-9a-fA-F]{40}")
 NONCE_MAX: Final = 2**64 - 1
 _V_EVEN: Final = 27
 _V_ODD: Final = 28
@@ -123,13 +125,9 @@ def address_bytes(address: str) -> bytes:
 
     Raises ModelError when it is not 0x and 40 hex digits.
     """
-    digits = address[2:]
-    if address[:2] in {"0x", "0X"} and len(digits) == 2 * ADDRESS_BYTES and digits.isalnum():
-        try:
-            return bytes.fromhex(digits)
-        except ValueError:
-            pass
-    raise ModelError(f"{address!r:.80} is no address: expected 0x and 40 hex digits")
+    if _ADDRESS.fullmatch(address) is None:
+        raise ModelError(f"{address!r:.80} is no address: expected 0x and 40 hex digits")
+    return bytes.fromhex(address[2:])
 
 
 def public_address(key: PublicKey) -> str:

@@ -7,6 +7,7 @@ empty account. The domain's chain id is the one the action itself names and may 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ from engine.errors import ModelError
 
 CHAIN_ID: Final = "0x66eee"
 _UINT64_END: Final = 2**64
+# What Python lets a text hold and UTF-8 cannot.
+_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _CHAIN: Final = ("hyperliquidChain", "string")
 _NONCE: Final = ("nonce", "uint64")
 _PAYMENT: Final = (_CHAIN, ("destination", "string"), ("amount", "string"), ("time", "uint64"))
@@ -108,11 +111,8 @@ def _chain_id(text: object) -> int:
 def _encoded(field: str, type_name: str, value: object) -> bytes:
     """One field as EIP-712 puts it: 32 bytes."""
     match type_name, value:
-        case "string", str(text):
-            try:
-                return keccak(text.encode())
-            except UnicodeEncodeError:
-                pass
+        case "string", str(text) if _LONE_SURROGATE.search(text) is None:
+            return keccak(text.encode())
         case "address", str(text):
             return address_bytes(text).rjust(32, b"\0")
         case "bool", bool(flag):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -265,11 +266,9 @@ class Session:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(POLL_LEAST_S)
-            try:
+            with suppress(TimeoutError):  # nothing woke it: the pause is over
                 async with asyncio.timeout(self._pause_s() - POLL_LEAST_S):
                     await self._woken.wait()
-            except TimeoutError:
-                pass
             try:
                 await self.poll()
             except (TransportError, VenueError, CredentialsError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -90,9 +91,8 @@ def command(**options: Any) -> None:  # noqa: ANN401 - click's, handed on by nam
     settings = _settings(**options)
     configure_logging(is_verbose=False)
     try:
-        asyncio.run(_serve(settings))
-    except KeyboardInterrupt:  # before the signal handlers were in place
-        pass
+        with suppress(KeyboardInterrupt):  # before the signal handlers were in place
+            asyncio.run(_serve(settings))
     except OSError as error:
         raise TransportError(f"cannot listen: {error.strerror or error}") from error
 
