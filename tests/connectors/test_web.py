@@ -238,10 +238,13 @@ async def test_closing_a_socket_whose_other_side_is_silent_takes_a_bounded_time(
     dialer = AiohttpDialer()
     async with serving(answer) as url:
         ws = await dialer.dial(url + "/ws")
-        async with asyncio.timeout(5):
-            await ws.aclose()
+        closing = asyncio.ensure_future(ws.aclose())
+        ended, _ = await asyncio.wait({closing}, timeout=5)
         done.set()
         await dialer.aclose()
+
+    assert {closing} == ended
+    assert closing.exception() is None
 
 
 async def test_a_server_that_is_no_websocket_cannot_be_dialled() -> None:

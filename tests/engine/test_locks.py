@@ -29,7 +29,9 @@ def test_an_address_is_the_same_in_any_case(tmp_path: Path) -> None:
 
 def test_a_lock_is_there_again_once_it_is_let_go(tmp_path: Path) -> None:
     lock_account("testnet", ADDRESS, tmp_path).close()
-    lock_account("testnet", ADDRESS, tmp_path).close()
+
+    with lock_account("testnet", ADDRESS, tmp_path) as again:
+        assert str(os.getpid()).encode() == os.pread(again.fileno(), 100, 0)
 
 
 @pytest.mark.parametrize(

@@ -286,10 +286,16 @@ async def test_the_eleventh_subscription_is_refused_until_another_is_given_up() 
 
 
 async def test_ten_subscriptions_are_each_connections_own() -> None:
-    async with serving(subscriptions_max=1) as scene:
-        for ident in (1, 2):
-            async with scene.channel() as channel:
-                await subscribed(channel, ident, channel="trades", symbol="BTC")
+    async with (
+        serving(subscriptions_max=1) as scene,
+        scene.channel() as first,
+        scene.channel() as second,
+    ):
+        for channel in (first, second):
+            await subscribed(channel, 1, channel="trades", symbol="BTC")
+        refused = await first.ask(op="subscribe", id=2, channel="trades", symbol="ETH")
+
+    assert "TOO_MANY_SUBSCRIPTIONS" == refused["code"]
 
 
 @pytest.mark.parametrize(
@@ -479,7 +485,9 @@ async def test_a_client_that_does_not_read_is_disconnected() -> None:
         for _ in range(3):
             scene.trade(100_000.0, 1.0, Side.BUY)
 
-        await channel.closed()
+        code = await channel.closed()
+
+    assert 1006 == code
 
 
 async def test_the_socket_is_at_the_root_too() -> None:
