@@ -145,7 +145,8 @@ class Reconciler:
                 self._common.log.info(
                     "orders not listed any more", account=self.account, count=len(missing)
                 )
-                await asyncio.gather(*[settler.begin(ask) for ask in missing])
+                # Whoever cancels this wait must not end the asking, which others wait for too.
+                await asyncio.gather(*[asyncio.shield(settler.begin(ask)) for ask in missing])
             await self._tell_state(reading.state, is_caught_up=True)
 
     async def compare(self) -> None:

@@ -101,6 +101,8 @@ class Settler:
                             break
                     except PerpdError as error:
                         self._common.log.info("still unclear", cloid=key[1], reason=str(error))
+                    except Exception:  # what is unclear is asked for until it is clear
+                        self._common.log.exception("asking failed", cloid=key[1])
                 tries += 1
                 wait_s = settings.settle_backoff.wait_s(tries, self._common.randomness)
                 await asyncio.sleep(wait_s)
