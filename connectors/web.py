@@ -65,7 +65,7 @@ class Http(Protocol):
         ...
 
 
-class OrderedHttp(Protocol):
+class OrderedHttp(Http, Protocol):
     """An `Http` that can say when a request's bytes were handed to the network."""
 
     async def request(
@@ -79,10 +79,6 @@ class OrderedHttp(Protocol):
         on_written: Callable[[], None] | None = None,
     ) -> HttpReply:
         """As `Http.request`; `on_written` is called once the body is on its way, if ever."""
-        ...
-
-    async def aclose(self) -> None:
-        """Close every connection; closing again does nothing."""
         ...
 
 

@@ -35,7 +35,7 @@ from connectors.web import AiohttpHttp
 from engine.cli.app import run
 from engine.config.secret import Secret
 from engine.model.units import Tif
-from tests.connectors.hyperliquid.info.examples import PAGE, Json, page_examples
+from tests.connectors.hyperliquid.info.examples import OWNERS_PAGE, PAGE, Json, page_examples
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.timeout(60)]
 
@@ -48,25 +48,6 @@ SIGNER = Signer(Secret("0x" + "2b" * 32))
 AGENT = Signer(Secret("0x" + "2c" * 32))
 CLOID = "0x" + f"{77:032x}"
 
-OWNERS_PAGE = (
-    "perpDexs",
-    "meta",
-    "metaAndAssetCtxs",
-    "clearinghouseState",
-    "userFunding",
-    "userNonFundingLedgerUpdates",
-    "fundingHistory",
-    "predictedFundings",
-    "perpsAtOpenInterestCap",
-    "perpDeployAuctionStatus",
-    "activeAssetData",
-    "perpDexLimits",
-    "perpDexStatus",
-    "allPerpMetas",
-    "perpAnnotation",
-    "perpCategories",
-    "perpConciseAnnotations",
-)
 # This venue has no builder dex, no coin at its cap, and nobody's spot balances.
 NOTHING_TO_SAY = {"perpsAtOpenInterestCap", "perpDexLimits"}
 

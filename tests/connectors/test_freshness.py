@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
 
 from connectors.freshness import Freshness, FreshnessSettings
-from engine.drive.virtual_time import run_virtual, virtual_clock
+from engine.drive.virtual_time import virtual_clock
 from engine.model.events import StreamChanged
 from engine.model.units import NS_PER_S
-
-
-def virtually(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
-    """Let a test run in virtual time."""
-
-    def run() -> None:
-        run_virtual(test())
-
-    run.__name__ = test.__name__
-    return run
+from tests.connectors.fakes import virtually
 
 
 class Rig:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from engine.drive.seams import Clock, SeededRandomness
 from engine.drive.virtual_time import run_virtual, virtual_clock
 from engine.errors import ModelError, TransportError
 from engine.model.units import NS_PER_S
-from tests.connectors.fakes import FakeDialer, FakeSocket, ScriptedRandomness
+from tests.connectors.fakes import FakeDialer, FakeSocket, ScriptedRandomness, virtually
 
 
 class Listener:
@@ -73,16 +72,6 @@ class Rig:
     async def finish(self) -> list[tuple[float, str]]:
         await self.stream.aclose()
         return self.listener.heard
-
-
-def virtually(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
-    """Let a test run in virtual time."""
-
-    def run() -> None:
-        run_virtual(test())
-
-    run.__name__ = test.__name__
-    return run
 
 
 @virtually

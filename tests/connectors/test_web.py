@@ -13,25 +13,9 @@ from aiohttp import web
 from connectors import web as web_module
 from connectors.web import AiohttpDialer, AiohttpHttp
 from engine.errors import NotSentError, TransportError
+from tests.connectors.serving import serving
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@asynccontextmanager
-async def serving(handler: Handler) -> AsyncIterator[str]:
-    """An HTTP server on a free port; gives its base url."""
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", handler)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 @asynccontextmanager

@@ -11,8 +11,7 @@ from engine.budget import BudgetLimits
 from engine.config import accounts_elsewhere, assign_instruments, load_config
 from engine.core import Engine
 from engine.errors import ConfigError, ModelError
-from engine.model.commands import Batch
-from engine.model.effects import Effect, Submit
+from engine.model.effects import Effect
 from engine.model.events import (
     AccountOpened,
     AssetContext,
@@ -26,7 +25,7 @@ from engine.model.events import (
 from engine.model.instruments import Instrument, MarginTier, hyperliquid_instrument
 from engine.model.units import MONEY_SCALE, Side, Tif
 from engine.setup import AccountSetup, EngineSetup, StrategySetup
-from tests.engine.builders import EPOCH, START_NS, Scripted, refusals
+from tests.engine.builders import EPOCH, START_NS, Scripted, batches, refusals
 
 HERE, THERE = "px:BTC", "hl:BTC"
 MAKER, HEDGER = "maker", "hedger"
@@ -62,10 +61,6 @@ def opened(strategy: Scripted, **setup: Any) -> Engine:  # noqa: ANN401
     for where in (HERE, THERE):
         step(engine, AssetContext, where, 100.0, 100.0, 0.0, 0.0)
     return engine
-
-
-def batches(effects: tuple[Effect, ...]) -> list[Batch]:
-    return [effect.batch for effect in effects if isinstance(effect, Submit)]
 
 
 def test_a_strategy_starts_when_all_of_its_accounts_are_known() -> None:

@@ -24,7 +24,6 @@ from connectors.simulated.hyperliquid.orders_in import (
     OrderWire,
     PriorityWire,
     Understood,
-    decoded,
     instrument_of,
     is_unprotective,
     understand,
@@ -141,9 +140,9 @@ class Actions:
         """
         kind = action["type"]
         if kind in self._by_type:
-            return decoded(action, self._by_type[kind][0])
+            return msgspec.convert(action, self._by_type[kind][0])
         if kind in account_actions.KINDS:
-            return decoded(action, account_actions.KINDS[kind][0])
+            return msgspec.convert(action, account_actions.KINDS[kind][0])
         return None
 
     @staticmethod

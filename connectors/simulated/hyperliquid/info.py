@@ -13,7 +13,7 @@ import msgspec
 
 from connectors.simulated.core import VenueCore
 from connectors.simulated.hyperliquid import info_account, info_market
-from connectors.simulated.hyperliquid.info_requests import OfNamedDex, converted
+from connectors.simulated.hyperliquid.info_requests import OfNamedDex
 from connectors.simulated.hyperliquid.limits import (
     TOO_MANY,
     AddressBudget,
@@ -68,7 +68,7 @@ class InfoHandler:
         if known is None or not isinstance(kind, str) or not isinstance(payload, dict):
             return None
         try:
-            return kind, converted(payload, known[0])
+            return kind, msgspec.convert(payload, known[0])
         except (msgspec.MsgspecError, ValueError):
             return None
 

@@ -5,7 +5,7 @@ Fields that a request does not need are passed over, and explicit nulls count as
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -126,8 +126,3 @@ class OfCandles(msgspec.Struct, frozen=True):
     """A request for candles."""
 
     req: CandleSpan
-
-
-def converted(payload: dict[str, Any], kind: type[Any]) -> Any:  # noqa: ANN401 - of the kind given
-    """A request as its struct; raises msgspec.ValidationError when it has not that form."""
-    return msgspec.convert(payload, kind)

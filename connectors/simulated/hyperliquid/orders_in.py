@@ -8,7 +8,7 @@ one that the exchange refuses for just that.
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -168,8 +168,3 @@ def _prevalidated(core: VenueCore, order: NewOrder) -> str:
 def is_unprotective(wire: OrderWire) -> bool:
     """Whether a stop or take profit could open a position, which is refused at once."""
     return wire.t.trigger is not None and not wire.r
-
-
-def decoded(action: dict[str, Any], kind: type[Any]) -> Any:  # noqa: ANN401 - of the kind given
-    """An action as its struct. Raises msgspec.ValidationError when it has not that form."""
-    return msgspec.convert(action, kind)

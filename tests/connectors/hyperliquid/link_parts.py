@@ -8,6 +8,7 @@ from connectors.hyperliquid.common import Common
 from connectors.hyperliquid.info.orders import Fill, FrontendOrder, OpenOrder
 from connectors.hyperliquid.reports import Reports
 from connectors.hyperliquid.settings import LinkSettings
+from connectors.hyperliquid.sign import Signature, l1_digest, pack, recover_address
 from engine.drive.seams import Clock, ManualClock, SeededRandomness
 from engine.model.commands import Batch, Command
 from engine.model.events import AnyEvent
@@ -103,3 +104,16 @@ def fill(tid: int, **fields: Any) -> Fill:  # noqa: ANN401
         cloid=None if number is None else cloid(number),
         **({"liquidation": fields["liquidation"]} if "liquidation" in fields else {}),
     )
+
+
+def signer_of(body: dict[str, Any], *, is_mainnet: bool = False) -> str | None:
+    """Who signed a body, from nothing but what is in it."""
+    digest = l1_digest(
+        pack(body["action"]),
+        body["nonce"],
+        is_mainnet=is_mainnet,
+        vault_address=body["vaultAddress"],
+        expires_after_ms=body["expiresAfter"],
+    )
+    numbers = Signature(**body["signature"]).numbers()
+    return None if numbers is None else recover_address(digest, *numbers)

@@ -10,8 +10,8 @@ import pytest
 from connectors.hyperliquid.actions import NoopAction, UpdateLeverageAction
 from connectors.hyperliquid.envelope import sealed
 from connectors.hyperliquid.keys import Signer
-from connectors.hyperliquid.sign import Signature, l1_digest, pack, recover_address
 from engine.config.secret import Secret
+from tests.connectors.hyperliquid.link_parts import signer_of
 
 SIGNER = Signer(Secret("4f" * 32))
 VAULT = "0x1719884eb866cb12b2287399b15f7db5e7d775ea"
@@ -29,19 +29,6 @@ def test_absent_vault_and_expiry_are_sent_as_null() -> None:
         body["vaultAddress"],
         body["expiresAfter"],
     )
-
-
-def signer_of(body: dict[str, Any], *, is_mainnet: bool = False) -> str | None:
-    """Who signed a body, from nothing but what is in it."""
-    digest = l1_digest(
-        pack(body["action"]),
-        body["nonce"],
-        is_mainnet=is_mainnet,
-        vault_address=body["vaultAddress"],
-        expires_after_ms=body["expiresAfter"],
-    )
-    numbers = Signature(**body["signature"]).numbers()
-    return None if numbers is None else recover_address(digest, *numbers)
 
 
 @pytest.mark.parametrize("vault", [None, VAULT])

@@ -11,7 +11,6 @@ from connectors.hyperliquid.answers import Outcome, Refused, Success, Unclear
 from connectors.hyperliquid.info.client import InfoClient
 from connectors.hyperliquid.keys import Signer
 from connectors.hyperliquid.preflight import Credential, Preflight
-from connectors.hyperliquid.sign import Signature, l1_digest, pack, recover_address
 from connectors.hyperliquid.signing_desk import SigningDesk, bodies, may_add_risk
 from connectors.web import AiohttpHttp, HttpReply
 from engine.config.secret import Secret
@@ -28,7 +27,7 @@ from engine.model.commands import (
 )
 from engine.model.units import Side, Tif
 from tests.connectors.fakes import FakeHttp
-from tests.connectors.hyperliquid.link_parts import ADDRESS, NOW_MS, Parts, cloid
+from tests.connectors.hyperliquid.link_parts import ADDRESS, NOW_MS, Parts, cloid, signer_of
 
 SIGNER = Signer(Secret("22" * 32))
 MASTER = "0x" + "cd" * 20
@@ -43,20 +42,6 @@ def opened(body: bytes) -> dict[str, Any]:
     """A request as the venue reads it."""
     envelope: dict[str, Any] = msgspec.json.decode(body)
     return envelope
-
-
-def signer_of(envelope: dict[str, Any], *, is_mainnet: bool) -> str | None:
-    """Who signed a request, by what is in it."""
-    digest = l1_digest(
-        pack(envelope["action"]),
-        envelope["nonce"],
-        is_mainnet=is_mainnet,
-        vault_address=envelope["vaultAddress"],
-        expires_after_ms=envelope["expiresAfter"],
-    )
-    numbers = Signature(**envelope["signature"]).numbers()
-    assert numbers is not None
-    return recover_address(digest, *numbers)
 
 
 def desk(parts: Parts, vault: str | None = None) -> SigningDesk:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -26,6 +26,7 @@ from engine.model.commands import Batch, CancelOrder, Command, ModifyOrder, Outg
 from engine.model.effects import AskOrder
 from engine.model.events import OrderAccepted, OrderCanceled, OrderRejected, OrderTriggered
 from engine.model.units import Side, Tif
+from tests.connectors.fakes import virtually
 from tests.connectors.hyperliquid.link_parts import NOW_MS, Parts, cloid, frontend_order
 
 LOTS = 100_000
@@ -101,16 +102,6 @@ def _next(script: list[Any]) -> Any:  # noqa: ANN401 - of whichever script
     if isinstance(answer, Exception):
         raise answer
     return answer
-
-
-def virtually(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
-    """Let a test run in virtual time."""
-
-    def run() -> None:
-        run_virtual(test())
-
-    run.__name__ = test.__name__
-    return run
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 import pytest
@@ -25,6 +24,7 @@ from engine.model.events import (
     WeightSpent,
 )
 from engine.model.units import Side, Tif
+from tests.connectors.fakes import virtually
 from tests.connectors.hyperliquid.link_parts import Parts, cloid
 
 RESTING = b'{"status":"ok","response":{"type":"order","data":{"statuses":[{"resting":{"oid":5}}]}}}'
@@ -80,16 +80,6 @@ class Rig:
         place = Place("hl:BTC", cloid(number), Side.BUY, 1_000, 5, Tif.GTC)
         batch = Batch(account, "order", (place,), 1, 1)
         self.submitter.send(Outgoing("hl", account, batch, number, str(number).encode()))
-
-
-def virtually(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
-    """Let a test run in virtual time."""
-
-    def run() -> None:
-        run_virtual(test())
-
-    run.__name__ = test.__name__
-    return run
 
 
 async def accepted(number: int) -> HttpReply:

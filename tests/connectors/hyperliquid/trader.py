@@ -6,9 +6,7 @@ so that a test can compare the end with the venue's own state.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from typing import Any, Self
+from typing import Self
 
 from connectors.hyperliquid.keys import Signer
 from connectors.hyperliquid.link import HyperliquidLink, over_network
@@ -51,10 +49,10 @@ from engine.state.accounts import Account
 from engine.state.market import Market
 from engine.state.orders import Order, Orders
 from engine.submission import Planner
+from tests.connectors.hearing import Hearing
 
 ACCOUNT = "main"
 KEY = Secret("0x" + "11" * 32)
-WAIT_S = 15.0
 
 SETTINGS = LinkSettings(
     action_timeout_s=0.6,
@@ -78,12 +76,13 @@ class Anyone:
         return True
 
 
-class Trader:
+class Trader(Hearing):
     """One account on one loopback venue; `events` is everything the link said."""
 
     def __init__(
         self, venue: LoopbackVenue, settings: LinkSettings = SETTINGS, coin: str = "BTC"
     ) -> None:
+        super().__init__()
         self.venue = venue
         self.coin = coin
         self.where = f"hl:{coin}"
@@ -92,13 +91,11 @@ class Trader:
         outside = over_network(place, SystemClock(), SeededRandomness(7))
         accounts = {ACCOUNT: (self.signer.address, self.signer)}
         self.link = HyperliquidLink("hl", place, accounts, outside, settings)
-        self.events: list[AnyEvent] = []
         self.sent: list[Outgoing] = []
         self.orders = Orders()
         self.mark_px = 0.0
         self.state: AccountState | None = None
         self._cloids = 0
-        self._changed = asyncio.Event()
         self._is_deaf = False
 
     async def open(self, resumption: Resumption | None = None, wants: Wants | None = None) -> Self:
@@ -114,7 +111,7 @@ class Trader:
         held: list[AnyEvent] = []
         self._take = held.append
         want = wants or Wants(self.where, book=True, quotes=True, trades=True)
-        (self.state,) = await self.link.open([want], resumption or Resumption(), self._hear)
+        (self.state,) = await self.link.open([want], resumption or Resumption(), self.hear)
         self._take = self._apply
         self._begin(resumption is not None)
         for event in held:
@@ -145,11 +142,10 @@ class Trader:
 
     # -- hearing -----------------------------------------------------------------------------------
 
-    def _hear(self, event: AnyEvent) -> None:
+    def hear(self, event: AnyEvent) -> None:
         if not self._is_deaf:
-            self.events.append(event)
+            super().hear(event)
             self._take(event)
-            self._changed.set()
 
     def _apply(self, event: AnyEvent) -> None:
         if isinstance(event, AssetContext) and event.instrument == self.where:
@@ -160,25 +156,6 @@ class Trader:
             self.book.apply(event)
         for order in self.orders.take_unsettled():
             self.link.ask(AskOrder(ACCOUNT, order.instrument, order.cloid, order.newest_generation))
-
-    async def until(self, condition: Callable[[], Any]) -> None:
-        """Wait until something holds after an event, or at once."""
-        async with asyncio.timeout(WAIT_S):
-            while not condition():
-                self._changed.clear()
-                try:
-                    async with asyncio.timeout(0.05):
-                        await self._changed.wait()
-                except TimeoutError:
-                    continue
-
-    def heard(self, kind: type[AnyEvent], cloid: str = "") -> list[Any]:
-        """The events of one kind, in order."""
-        return [
-            event
-            for event in self.events
-            if isinstance(event, kind) and (not cloid or getattr(event, "cloid", "") == cloid)
-        ]
 
     def phases(self, stream: str) -> list[StreamPhase]:
         """The phases one stream went through."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -28,34 +28,19 @@ from engine.errors import CredentialsError
 from engine.model.events import AnyEvent, BookSnapshot, Trade
 from tests.connectors.fakes import ScriptedRandomness
 from tests.connectors.perpex.fakes import BTC, T0_MS, TOKEN, account, book_frame
+from tests.connectors.serving import Handler, serving
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 RAW = msgspec.Raw(b'{"symbol":"BTC"}')
-
-
-@asynccontextmanager
-async def served(handler: Handler) -> AsyncIterator[str]:
-    """A server that answers everything by one handler; its host and port."""
-    app = web.Application()
-    app.router.add_route("*", "/{rest:.*}", handler)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield f"127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 @asynccontextmanager
 async def client(handler: Handler, tokens: Tokens | None = None) -> AsyncIterator[PerpexRest]:
     """The REST client of a server with this handler; it gives up after 0.3 s."""
     clock = SystemClock()
-    async with served(handler) as place:
-        http = AiohttpHttp(f"http://{place}")
+    async with serving(handler) as url:
+        http = AiohttpHttp(url)
         rest = PerpexRest(
             http,
             PerpexSettings(rest_prefix="/api/v1", request_timeout_s=0.3),
@@ -172,8 +157,8 @@ async def test_an_order_whose_connection_breaks_is_unclear_and_one_never_connect
 
     async with client(handler) as rest:
         broken = await rest.post_orders([RAW])
-    async with served(handler) as place:
-        http = AiohttpHttp(f"http://{place}")
+    async with serving(handler) as url:
+        http = AiohttpHttp(url)
     unreached = PerpexRest(
         http,
         PerpexSettings(rest_prefix="/api/v1"),
@@ -264,11 +249,11 @@ async def fed(server: Server) -> AsyncIterator[tuple[Feed, list[AnyEvent]]]:
         heard.append(event)
         server.changed.set()
 
-    async with served(server.serve) as place:
+    async with serving(server.serve) as url:
         dialer = AiohttpDialer()
         feed = Feed(
             "px",
-            PerpexSettings(ws_url=f"ws://{place}/"),
+            PerpexSettings(ws_url=url.replace("http", "ws", 1) + "/"),
             Network(dialer, SystemClock(), ScriptedRandomness(0.0)),
             hear,
             Quarantine(),

@@ -10,6 +10,26 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 PAGE = "002_44f1f2d409286e29.txt"
+OWNERS_PAGE = (
+    "perpDexs",
+    "meta",
+    "metaAndAssetCtxs",
+    "clearinghouseState",
+    "userFunding",
+    "userNonFundingLedgerUpdates",
+    "fundingHistory",
+    "predictedFundings",
+    "perpsAtOpenInterestCap",
+    "perpDeployAuctionStatus",
+    "activeAssetData",
+    "perpDexLimits",
+    "perpDexStatus",
+    "allPerpMetas",
+    "perpAnnotation",
+    "perpCategories",
+    "perpConciseAnnotations",
+)
+"""The requests of the owner's page, in its order."""
 
 Json: TypeAlias = Any
 

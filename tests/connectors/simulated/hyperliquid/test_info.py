@@ -13,6 +13,7 @@ from connectors.simulated.hyperliquid.limits import AddressBudget, IpWeights
 from connectors.simulated.settings import Limits
 from engine.drive.seams import ManualClock
 from engine.model.units import NS_PER_S
+from tests.connectors.hyperliquid.info.examples import OWNERS_PAGE
 from tests.connectors.simulated.scripted import (
     AGENT_KEY,
     KEY,
@@ -46,26 +47,6 @@ PARAMS: dict[str, Json] = {
     "nSigFigs": None,
     "mantissa": None,
 }
-# The owner's page asks for these seventeen.
-PAGE = (
-    "perpDexs",
-    "meta",
-    "metaAndAssetCtxs",
-    "clearinghouseState",
-    "userFunding",
-    "userNonFundingLedgerUpdates",
-    "fundingHistory",
-    "predictedFundings",
-    "perpsAtOpenInterestCap",
-    "perpDeployAuctionStatus",
-    "activeAssetData",
-    "perpDexLimits",
-    "perpDexStatus",
-    "allPerpMetas",
-    "perpAnnotation",
-    "perpCategories",
-    "perpConciseAnnotations",
-)
 ROOMY = Limits(ip_weight_per_min=100_000)
 
 
@@ -84,7 +65,7 @@ def test_every_request_the_client_knows_and_the_page_names_is_served() -> None:
     info = InfoHandler(core, IpWeights(core.clock, ROOMY), AddressBudget(core.clock, ROOMY))
 
     assert set() == set(REQUESTS) - set(info.types)
-    assert set() == set(PAGE) - set(info.types)
+    assert set() == set(OWNERS_PAGE) - set(info.types)
 
 
 @pytest.mark.parametrize("name", sorted(REQUESTS))

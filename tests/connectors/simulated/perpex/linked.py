@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 from connectors.perpex.link import PerpexLink
 from connectors.perpex.mapping.settings import PerpexSettings
@@ -20,26 +19,24 @@ from engine.config.secret import Secret
 from engine.drive.seams import SeededRandomness, SystemClock
 from engine.model.commands import Batch, CancelOrder, Command, Place
 from engine.model.effects import AskOrder
-from engine.model.events import AnyEvent, AssetContext, StreamChanged, StreamPhase
+from engine.model.events import AssetContext, StreamChanged, StreamPhase
 from engine.model.units import NS_PER_S, Side, Tif
+from tests.connectors.hearing import Hearing
 
 ACCOUNT = "main"
 ADDRESS = "0x" + "a1" * 20
 WHERE = "px:BTC"
-WAIT_S = 20.0
-_Event = TypeVar("_Event")
 
 
-class Linked:
+class Linked(Hearing):
     """The link, what it said, and the venue at its other end; `fetched` counts its tokens."""
 
     def __init__(self, venue: LoopbackVenue, settings: dict[str, Any], ttl_s: float | None) -> None:
+        super().__init__()
         self.venue = venue
-        self.events: list[AnyEvent] = []
         self.fetched = 0
         self._ttl_s = ttl_s
         self._cloids = 0
-        self._changed = asyncio.Event()
         self._dialer = AiohttpDialer()
         face = venue.perpex
         network = Network(self._dialer, SystemClock(), SeededRandomness(7))
@@ -63,25 +60,13 @@ class Linked:
         wants = Wants(WHERE, book=True, quotes=True, trades=True, bars_ns=(60 * NS_PER_S,))
         instruments = await self.link.load()
         self.instrument = next(one for one in instruments if one.id == WHERE)
-        (state,) = await self.link.open([wants], Resumption(), self._hear)
+        (state,) = await self.link.open([wants], Resumption(), self.hear)
         await self.until(lambda: self.heard(AssetContext))
         return state
 
     async def close(self) -> None:
         await self.link.close()
         await self._dialer.aclose()
-
-    def _hear(self, event: AnyEvent) -> None:
-        self.events.append(event)
-        self._changed.set()
-
-    def heard(self, kind: type[_Event], cloid: str = "") -> list[_Event]:
-        """The events of one kind, in order."""
-        return [
-            event
-            for event in self.events
-            if isinstance(event, kind) and (not cloid or getattr(event, "cloid", "") == cloid)
-        ]
 
     def phases(self, stream: str, since: int = 0) -> list[StreamPhase]:
         """The phases of a stream since so many events."""
@@ -90,17 +75,6 @@ class Linked:
             for event in self.events[since:]
             if isinstance(event, StreamChanged) and event.stream == stream
         ]
-
-    async def until(self, holds: Callable[[], object]) -> None:
-        """Wait until something holds after an event, or at the venue."""
-        async with asyncio.timeout(WAIT_S):
-            while not holds():
-                self._changed.clear()
-                try:
-                    async with asyncio.timeout(0.05):
-                        await self._changed.wait()
-                except TimeoutError:
-                    continue
 
     # -- acting ------------------------------------------------------------------------------------
 
