@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from connectors.web import HttpReply
 from engine.drive.virtual_time import run_virtual, virtual_clock
 from engine.errors import VenueError
 from engine.model.commands import Place
+from engine.model.effects import AskOrder
 from engine.model.events import AccountRead, OrderAccepted, OrderCanceled, OrderFilled
 from engine.model.orders import OrderState
 from engine.model.units import NS_PER_MS, Side, Tif
@@ -200,12 +202,18 @@ class Venue:
             "orderStatus": b'{"status":"unknownOid"}',
         } | answers
         self.asked: list[str] = []
+        self.may_say_status = asyncio.Event()
+        self.may_say_status.set()
+        self.is_asked_status = asyncio.Event()
         self.http = FakeHttp(self.answer)
 
     async def answer(self, path: str, body: bytes) -> HttpReply:
         assert path == "/info"
         kind = msgspec.json.decode(body)["type"]
         self.asked.append(kind)
+        if kind == "orderStatus":
+            self.is_asked_status.set()
+            await self.may_say_status.wait()
         answer = self.answers[kind]
         if isinstance(answer, list):
             answer = answer.pop(0) if len(answer) > 1 else answer[0]
@@ -292,6 +300,25 @@ def test_an_order_that_is_not_listed_any_more_is_asked_about() -> None:
     assert [OrderCanceled, AccountRead] == [type(event) for event in events]
     assert cloid(1) == events[0].cloid
     assert "orderStatus" in asked
+
+
+def test_a_catch_up_that_is_cut_off_does_not_end_the_asking_others_wait_for() -> None:
+    async def play() -> list[Any]:
+        venue = Venue()
+        venue.may_say_status.clear()
+        rig = Rig(venue)
+        rig.rest(1, 5)
+        catching_up = asyncio.ensure_future(rig.reconciler.catch_up(rig.settler))
+        await venue.is_asked_status.wait()
+        catching_up.cancel()
+        await asyncio.wait({catching_up})
+        venue.may_say_status.set()
+        await rig.settler.begin(AskOrder("main", "hl:BTC", cloid(1), 0))
+        return [*rig.parts.take(), venue.asked.count("orderStatus")]
+
+    event, asked = run_virtual(play())
+
+    assert (OrderCanceled, cloid(1), 4) == (type(event), event.cloid, asked)
 
 
 def test_an_order_that_was_over_and_is_listed_lives() -> None:

@@ -128,6 +128,15 @@ def test_an_order_that_is_found_needs_no_burning(status: str, expected: type) ->
 
 
 @virtually
+async def test_whatever_asking_raises_it_is_asked_again() -> None:
+    rig = Rig([TransportError("reset"), KeyError("hl:X"), found(5, "open")])
+    rig.unclear("order", PLACE)
+    (event,) = await rig.settle()
+
+    assert OrderAccepted is type(event)
+
+
+@virtually
 async def test_the_fills_are_booked_before_an_order_is_said_to_be_over() -> None:
     rig = Rig([found(5, "canceled")])
     rig.unclear("order", PLACE)

@@ -18,7 +18,7 @@ from connectors.simulated.faults import Fault
 from connectors.simulated.server import LoopbackVenue
 from connectors.simulated.settings import LIVELY, VenueSettings
 from engine.cli.app import EXIT_USAGE, run
-from engine.drive.seams import ManualClock, wall_seconds
+from engine.drive.seams import ManualClock
 from engine.errors import ModelError
 from engine.model.units import NS_PER_S
 from tests.connectors.simulated.scripted import NOW_NS, serving, until
@@ -28,11 +28,9 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 @LOOPBACK
-async def test_a_generated_venue_is_up_within_two_seconds_with_a_past_and_a_living_market() -> None:
-    started = wall_seconds()
+async def test_a_generated_venue_is_up_with_a_past_and_a_living_market() -> None:
     settings = VenueSettings(seed=5, coins=("BTC", "SOL"), market=LIVELY)
     async with LoopbackVenue(settings) as venue, aiohttp.ClientSession() as session:
-        assert wall_seconds() - started < 2.0
         assert venue.http_url.startswith("http://127.0.0.1:")
         async with session.ws_connect(venue.ws_url) as ws:
             subscription = {"type": "trades", "coin": "BTC"}
@@ -48,7 +46,6 @@ async def test_a_generated_venue_is_up_within_two_seconds_with_a_past_and_a_livi
     ]
     assert 30 == len(frames[1]["data"])
     assert len(candles) >= 5
-    assert venue.player.late_ms_max < 1_000
 
 
 @LOOPBACK
