@@ -39,7 +39,7 @@ from engine.model.orders import OrderState
 from engine.model.units import Side, Tif
 from engine.state.accounts import Account
 from engine.state.market import Market
-from engine.state.orders import Order, Orders
+from engine.state.orders import Order, Orders, new_order
 from risk.asking import Asking
 from risk.checks import AddChecks
 from risk.limits import Limits
@@ -255,8 +255,7 @@ class Gate:
             if refused is not None:
                 return refused
         account, strategy = asking.account.name, asking.strategy
-        # By position: names cost more than all the rest of it.
-        order = Order(place, account, strategy, exposure, market.scales, asking.now_ns, quote)
+        order = new_order(place, account, strategy, exposure, market.scales, asking.now_ns, quote)
         self._orders.add(order)
         return Approved(account, strategy, risk_class, place)
 

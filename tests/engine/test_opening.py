@@ -22,7 +22,7 @@ from engine.model.events import (
 from engine.model.orders import OrderState, Signal
 from engine.model.units import NS_PER_MS, Side, Tif, TriggerKind
 from engine.state.exposure import Exposure
-from engine.state.orders import Order
+from engine.state.orders import Order, new_order
 from tests.engine.builders import BTC, ETH, MAIN, House, live_house
 
 NOW_NS = 9_000
@@ -40,7 +40,7 @@ def order(
 ) -> Order:
     """An order of "one", its quote "bid", as the journal left it."""
     place = Place(BTC, C1, Side.BUY, 99_000, 1_000, Tif.GTC, trigger is not None, trigger, parent)
-    made = Order(
+    made = new_order(
         place,
         account=MAIN,
         strategy="one",
