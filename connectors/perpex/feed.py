@@ -34,7 +34,7 @@ from connectors.perpex.numbers import id_number
 from connectors.perpex.subscriptions import Connection, Topic, shard
 from connectors.port import Sink, Wants
 from connectors.stream import Backoff, Network
-from engine.errors import TransportError, VenueError
+from engine.errors import ModelError, TransportError, VenueError
 from engine.model.events import Bar, Quote, StreamChanged, StreamPhase, Trade
 from engine.model.units import NS_PER_S
 
@@ -348,6 +348,7 @@ class _Lane:
 
 
 def _topics(want: Wants, symbol: str, depth: int) -> list[Topic]:
+    """Raises ModelError for bars that the venue does not send."""
     topics = []
     if want.book or want.quotes:
         topics.append(Topic(Channel.ORDERBOOK, want.instrument, symbol, depth=depth))
@@ -355,6 +356,7 @@ def _topics(want: Wants, symbol: str, depth: int) -> list[Topic]:
         topics.append(Topic(Channel.TRADES, want.instrument, symbol))
     for interval_ns in want.bars_ns:
         word = names.INTERVAL_WORDS.get(interval_ns)
-        if word is not None:
-            topics.append(Topic(Channel.CANDLES, want.instrument, symbol, interval=word))
+        if word is None:
+            raise ModelError(f"{want.instrument}: the venue sends no bars of {interval_ns} ns")
+        topics.append(Topic(Channel.CANDLES, want.instrument, symbol, interval=word))
     return topics

@@ -16,6 +16,7 @@ import structlog
 from connectors.perpex.auth import Tokens, TokenSource
 from connectors.perpex.contexts import Contexts
 from connectors.perpex.feed import Feed
+from connectors.perpex.mapping import names
 from connectors.perpex.mapping.settings import PerpexSettings
 from connectors.perpex.mapping.wire import PositionWire
 from connectors.perpex.metadata import Metadata, PublicReference, build_metadata
@@ -96,6 +97,11 @@ class PerpexLink:
         blocked = [f"{where}: no new risk: {why}" for where, why in metadata.blocked.items()]
         left_out = [f"{symbol[:32]} left out: {why}" for symbol, why in metadata.left_out.items()]
         return (base, *metadata.notes, *blocked, *left_out)
+
+    @property
+    def bars_ns(self) -> frozenset[int]:
+        """The lengths of its candles; see `VenueLink.bars_ns`."""
+        return frozenset(names.INTERVAL_WORDS)
 
     # -- life --------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from connectors.perpex.mapping.settings import PerpexSettings
 from connectors.port import Wants
 from engine.config.secret import Secret
 from engine.drive.virtual_time import run_virtual, virtual_clock
+from engine.errors import ModelError
 from engine.model.events import (
     AnyEvent,
     Bar,
@@ -114,6 +115,14 @@ def test_every_channel_is_asked_for_by_the_words_of_the_mapping() -> None:
         {"op": "subscribe", "channel": "trades", "symbol": "BTC"},
         {"op": "subscribe", "channel": "candles", "symbol": "BTC", "interval": "1m"},
     ] == play(story, with_account=True)
+
+
+def test_bars_of_a_length_that_the_venue_does_not_send_are_refused_and_not_left_out() -> None:
+    async def story(rig: Rig) -> None:
+        del rig
+
+    with pytest.raises(ModelError, match="px:BTC: the venue sends no bars of 180000000000 ns"):
+        play(story, Wants(BTC, bars_ns=(3 * MINUTE_NS,)))
 
 
 def test_the_11th_subscription_opens_another_connection_and_positions_have_their_own() -> None:
