@@ -62,7 +62,16 @@ class AccountReader:
         self._quarantine = quarantine
 
     def read(self, wire: AccountWire) -> Reading:
-        """One reading. Raises VenueError when positions or money cannot be told."""
+        """One reading. Raises VenueError when positions or money cannot be told.
+
+        Warnings and errors name what the venue calls its things, and are freed of tokens.
+        """
+        try:
+            return self._read(wire)
+        except VenueError as error:
+            raise VenueError(self._quarantine.scrub(str(error))) from None
+
+    def _read(self, wire: AccountWire) -> Reading:
         found, bad = rows(wire.positions, PositionWire, self._quarantine)
         if bad:
             raise VenueError(f"perpex: {bad} positions of the account cannot be read")
@@ -99,7 +108,7 @@ class AccountReader:
             orders=self._open_orders(orders, warnings),
             leverage=leverage,
             has_orders=has_orders and is_complete,
-            warnings=tuple(warnings),
+            warnings=tuple(map(self._quarantine.scrub, warnings)),
         )
         return Reading(state, positions, tuple(orders), has_orders and is_complete)
 

@@ -15,7 +15,7 @@ import structlog
 
 from connectors.perpex.auth import Tokens, TokenSource
 from connectors.perpex.contexts import Contexts
-from connectors.perpex.feed import Feed
+from connectors.perpex.feed import Feed, Private
 from connectors.perpex.mapping import names
 from connectors.perpex.mapping.settings import PerpexSettings
 from connectors.perpex.mapping.wire import PositionWire
@@ -142,8 +142,11 @@ class PerpexLink:
             on_positions=self._positions_moved,
             on_lost=self._hasten,
         )
-        tokens = {name: session.tokens for name, session in self._sessions.items()}
-        feed.start(wants, symbols, tokens)
+        accounts = {
+            name: Private(session.tokens, session.quarantine)
+            for name, session in self._sessions.items()
+        }
+        feed.start(wants, symbols, accounts)
         if not await feed.wait_ready(READY_TIMEOUT_S):
             self._log.error("perpex: not every stream is ready", timeout_s=READY_TIMEOUT_S)
         for session in self._sessions.values():

@@ -197,6 +197,9 @@ def test_stops_and_take_profits_are_sent_by_their_own_types(
         (bare(b"<html>", 400), "HTTP 400"),
         (reply(order("1", "rejected", reject_code="INVALID_PRICE")), "INVALID_PRICE"),
         (reply(order("1", "rejected")), "REJECTED"),
+        (reply(order("1", "rejected", reject_code=TOKEN)), "REJECTED"),
+        (reply(order("1", "rejected", reject_code="no, because")), "REJECTED"),
+        (reply(order("1", "rejected", reject_code="X" * 60)), "REJECTED"),
         (NotSentError("refused"), "refused"),
     ],
 )
@@ -315,6 +318,38 @@ def test_an_ioc_that_filled_in_part_is_gone_only_after_its_fills_were_told() -> 
         return rig.names()
 
     assert ["OrderAccepted 0", "OrderFilled 0", "OrderCanceled 0"] == play(story)
+
+
+def test_a_token_that_a_fill_echoes_is_neither_told_nor_kept() -> None:
+    async def story(rig: Rig) -> tuple[list[str], str]:
+        rows = [fill("f1", client_order_id=TOKEN, order_id=None), fill("f2", side=TOKEN)]
+        rig.on("GET trades", reply(rows))
+        await asyncio.sleep(20)
+        kept = rig.session.quarantine
+        return [e.cloid for e in rig.told(OrderFilled)], f"{kept.kept} {kept.counts}"
+
+    cloids, kept = play(story)
+    assert ["(hidden)"] == cloids
+    assert "a fill of side '(hidden)'" in kept
+    assert TOKEN[:8] not in kept
+
+
+def test_a_token_that_the_account_echoes_is_not_in_its_warnings_or_errors() -> None:
+    async def story(rig: Rig) -> tuple[str, str]:
+        lacking = order(TOKEN, symbol="NONE", client_order_id=None)
+        strange = [position(TOKEN), position("BTC", "0")]
+        rig.on("GET account", reply(account(positions=strange, open_orders=[lacking])))
+        warnings = str((await rig.open()).warnings)
+        unknown = position(TOKEN, unrealized_pnl=None, entry_price=None)
+        rig.on("GET account", reply(account(positions=[unknown])))
+        with pytest.raises(VenueError) as caught:
+            await rig.session.poll(with_account=True)
+        return warnings, str(caught.value)
+
+    warnings, error_text = play(story)
+    assert 2 == warnings.count("(hidden)")
+    assert "perpex: (hidden): a position that does not say what it gained" == error_text
+    assert TOKEN[:8] not in warnings
 
 
 def test_a_fill_is_told_once_however_often_it_is_read() -> None:
