@@ -32,12 +32,16 @@ ORDERS_UNSUPPORTED: Final = "the venue lists no open orders: what rests there ca
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """One reading of the account: `state`, and what it was made from."""
+    """One reading of the account: `state`, and what it was made from.
+
+    Without `has_time` the venue did not say when, and the state's time is only our own.
+    """
 
     state: AccountState
     positions: dict[str, PositionWire]
     orders: tuple[OrderWire, ...]
     is_complete: bool
+    has_time: bool
 
 
 class AccountReader:
@@ -110,7 +114,8 @@ class AccountReader:
             has_orders=has_orders and is_complete,
             warnings=tuple(map(self._quarantine.scrub, warnings)),
         )
-        return Reading(state, positions, tuple(orders), has_orders and is_complete)
+        is_whole = has_orders and is_complete
+        return Reading(state, positions, tuple(orders), is_whole, wire.time is not None)
 
     def event(self, reading: Reading) -> AccountRead:
         """A reading as the engine hears of it."""

@@ -36,7 +36,7 @@ class FillBook:
     """The fills of one account. `on_end` hears of every order of which nothing more is expected.
 
     `missing` are orders that the venue calls filled and whose fills it does not show; fills up to
-    `opened_ms` (venue time) belong to the state that the account was opened with.
+    `opened_ms` (venue time, never ours) belong to the state that the account was opened with.
     """
 
     def __init__(  # noqa: PLR0913 - what booking needs

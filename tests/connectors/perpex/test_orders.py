@@ -1042,6 +1042,48 @@ def test_opening_gives_the_state_and_tells_no_fill_that_it_already_holds() -> No
     assert [] == names
 
 
+@pytest.mark.parametrize("ahead_s", [-20, 20, 600])
+@pytest.mark.parametrize("has_old", [False, True])
+def test_without_the_venue_s_time_a_fill_right_after_opening_is_told_whatever_our_clock(
+    ahead_s: int,
+    has_old: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    async def run() -> tuple[list[str], int]:
+        rig = Rig()
+        venue_ms = virtual_clock().now_ns() // 10**6 - ahead_s * 1_000
+        old = fill("old", time=venue_ms, client_order_id=None, order_id="3")
+        older = fill("older", time=venue_ms - 4_000_000, client_order_id=None, order_id="3")
+        known = [old] if has_old else []
+        rig.on("GET account", reply(account(time=None)))
+        rig.on("GET trades", reply(known))
+        state = await rig.open()
+        rig.on("GET trades", reply([fill(time=venue_ms), *known, older]))
+        rig.on("POST orders", reply(order()))
+        rig.send(place())
+        await asyncio.sleep(60)
+        await rig.session.aclose()
+        opened_ms = state.ts_venue_ns // 10**6
+        return rig.names(), opened_ms - venue_ms
+
+    names, apart_ms = run_virtual(run())
+    assert ["OrderAccepted 0", "OrderFilled 0"] == names
+    assert apart_ms <= 0
+
+
+def test_a_reading_without_a_time_that_may_be_from_before_a_fill_is_not_told() -> None:
+    async def run() -> list[str]:
+        rig = Rig()
+        rig.on("GET account", reply(account(time=None)))
+        await rig.open()
+        filled = fill(time=virtual_clock().now_ns() // 10**6)
+        rig.on("GET trades", reply([]), reply([filled]))
+        await asyncio.sleep(60)
+        await rig.session.aclose()
+        return [type(event).__name__ for event in rig.heard]
+
+    assert ["AccountRead", "OrderFilled", "AccountRead"] == run_virtual(run())[:3]
+
+
 def test_opening_again_tells_the_fills_since_the_newest_that_was_booked() -> None:
     async def run() -> tuple[list[str], list[str]]:
         rig = Rig()
