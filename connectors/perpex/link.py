@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from connectors.perpex.auth import Tokens, TokenSource
+from connectors.perpex.auth import Source, Tokens
 from connectors.perpex.contexts import Contexts
 from connectors.perpex.feed import Feed, Private
 from connectors.perpex.mapping import names
@@ -25,7 +25,6 @@ from connectors.perpex.session import Session
 from connectors.port import AccountState, OrderNote, Outgoing, Resumption, Sink, Wants
 from connectors.stream import Network
 from connectors.web import Http
-from engine.config.secret import Secret
 from engine.errors import CredentialsError, ModelError, TransportError, VenueError
 from engine.model.commands import Batch
 from engine.model.effects import AskOrder
@@ -37,7 +36,7 @@ READY_TIMEOUT_S: Final = 15.0
 
 
 class PerpexLink:
-    """One Perpex venue. `accounts` are tokens, or callables that fetch one, by account name.
+    """One Perpex venue. `accounts` are tokens, or what fetches them, by account name.
 
     `reference` tells what is publicly known of the same coins on Hyperliquid; without it, only
     markets that say everything themselves can be traded. `http` speaks to `settings.rest_url`.
@@ -47,7 +46,7 @@ class PerpexLink:
         self,
         venue: str,
         settings: PerpexSettings,
-        accounts: Mapping[str, Secret | TokenSource],
+        accounts: Mapping[str, Source],
         http: Http,
         network: Network,
         *,
