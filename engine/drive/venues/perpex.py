@@ -135,6 +135,22 @@ def perpex_budget(venue: VenueConfig) -> BudgetLimits:
     )
 
 
+def perpex_settings(venue: VenueConfig, rest_url: str = "", ws_url: str = "") -> PerpexSettings:
+    """How the gateway is spoken to, at the given addresses or else at the config's."""
+    usual, given = PerpexSettings(), venue.perpex
+    return PerpexSettings(
+        rest_url=rest_url or venue.http_url or usual.rest_url,
+        rest_prefix=given.rest_prefix,
+        ws_url=ws_url or venue.ws_url or usual.ws_url,
+        auth=given.auth,
+        batch_counts=given.batch_counts,
+        symbols=given.aliases,
+        sends_idempotency_key=given.idempotency_key,
+        book_depth=given.book_depth,
+        leverage=given.leverage,
+    )
+
+
 def perpex_link(  # noqa: PLR0913 - a link has these facts
     name: str,
     venue: VenueConfig,
@@ -147,16 +163,7 @@ def perpex_link(  # noqa: PLR0913 - a link has these facts
     reference_url: str,
 ) -> tuple[PerpexLink, list[Closing]]:
     """The link, and the connections to be closed after it."""
-    usual = PerpexSettings()
-    settings = PerpexSettings(
-        rest_url=rest_url or venue.http_url or usual.rest_url,
-        rest_prefix=venue.perpex.rest_prefix,
-        ws_url=ws_url or venue.ws_url or usual.ws_url,
-        auth=venue.perpex.auth,
-        batch_counts=venue.perpex.batch_counts,
-        symbols=venue.perpex.aliases,
-        leverage=venue.perpex.leverage,
-    )
+    settings = perpex_settings(venue, rest_url, ws_url)
     http, public = AiohttpHttp(settings.rest_url), AiohttpHttp(reference_url)
     dials = Window(DIALS_PER_MINUTE, 60, clock)
     dialer = AiohttpDialer()
