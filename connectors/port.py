@@ -51,7 +51,7 @@ FundingKey = tuple[str, int, str]
 class Wants(msgspec.Struct, frozen=True):
     """What strategies need of one instrument's market. Mark and funding always come.
 
-    `bars_ns` are intervals the venue itself sends; others are built from trades by the engine. Of
+    `bars_ns` are of `VenueLink.bars_ns`; others are built from trades by the engine. Of
     those the newest `history_bars` closed ones come first, so that a warm-up is not waited for.
     """
 
@@ -141,6 +141,11 @@ class VenueLink(Protocol):
         """What was found out or assumed of the venue in `load`, in words: goes into the journal."""
         ...
 
+    @property
+    def bars_ns(self) -> frozenset[int]:
+        """The lengths of the bars that the venue itself sends; may be asked before `load`."""
+        ...
+
     async def load(self) -> tuple[Instrument, ...]:
         """Every instrument of the venue, from its metadata.
 
@@ -156,7 +161,8 @@ class VenueLink(Protocol):
 
         From its return on the sink hears everything newer than the state, and before that nothing
         that the state does not hold; fills and funding since `resumption` come through the sink
-        too. Raises CredentialsError when an account cannot be traded with its key.
+        too. Raises CredentialsError when an account cannot be traded with its key, ModelError for
+        bars or instruments that the venue does not have.
         """
         ...
 

@@ -15,13 +15,19 @@ from connectors.hyperliquid.info.client import InfoClient
 from connectors.hyperliquid.info.market import Candle
 from connectors.hyperliquid.market_events import INTERVALS_MS
 from connectors.port import Wants
-from engine.errors import PerpdError
+from engine.errors import ModelError, PerpdError
 from engine.model.events import Bar
 from engine.model.units import NS_PER_MS
 
 HISTORY_MAX: Final = 5_000
 HELD_MAX: Final = 10_000
-_NAMES: Final = {length_ms: name for name, length_ms in INTERVALS_MS.items() if length_ms}
+# Longer ones begin where nobody says, and the engine's own begin at multiples of their length.
+_NAMES: Final = {
+    length_ms * NS_PER_MS: name
+    for name, length_ms in INTERVALS_MS.items()
+    if 0 < length_ms <= INTERVALS_MS["1d"]
+}
+BARS_NS: Final = frozenset(_NAMES)
 
 
 class BarHistory:
@@ -113,6 +119,11 @@ def closed_bars(
 
 
 def intervals(want: Wants) -> list[str]:
-    """The venue's names of the candle intervals that are wanted."""
-    lengths_ms = [length_ns // NS_PER_MS for length_ns in want.bars_ns]
-    return [_NAMES[length_ms] for length_ms in lengths_ms if length_ms in _NAMES]
+    """The venue's names of the candle intervals that are wanted.
+
+    Raises ModelError for one that the venue does not send.
+    """
+    for length_ns in want.bars_ns:
+        if length_ns not in _NAMES:
+            raise ModelError(f"{want.instrument}: the venue sends no bars of {length_ns} ns")
+    return [_NAMES[length_ns] for length_ns in want.bars_ns]

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from connectors.hyperliquid.bars import BarHistory
+from connectors.hyperliquid.bars import BARS_NS, BarHistory, intervals
 from connectors.hyperliquid.common import Common
 from connectors.hyperliquid.fills import CashBook
 from connectors.hyperliquid.flights import Flights
@@ -121,6 +121,11 @@ class HyperliquidLink:
         """Nothing is assumed of this venue."""
         return ()
 
+    @property
+    def bars_ns(self) -> frozenset[int]:
+        """The lengths of its candles; see `VenueLink.bars_ns`."""
+        return BARS_NS
+
     # -- beginning and ending ----------------------------------------------------------------------
 
     async def load(self) -> tuple[Instrument, ...]:
@@ -139,6 +144,8 @@ class HyperliquidLink:
         What the streams bring that is newer than the states is passed on 5 ms after the return.
         """
         common = self._common
+        for want in wants:
+            intervals(want)  # raises for bars that the venue does not send
         common.emit = sink
         self._wanted = tuple(want.instrument for want in wants)
         self._remember(resumption)

@@ -32,12 +32,16 @@ ORDERS_UNSUPPORTED: Final = "the venue lists no open orders: what rests there ca
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """One reading of the account: `state`, and what it was made from."""
+    """One reading of the account: `state`, and what it was made from.
+
+    Without `has_time` the venue did not say when, and the state's time is only our own.
+    """
 
     state: AccountState
     positions: dict[str, PositionWire]
     orders: tuple[OrderWire, ...]
     is_complete: bool
+    has_time: bool
 
 
 class AccountReader:
@@ -62,7 +66,16 @@ class AccountReader:
         self._quarantine = quarantine
 
     def read(self, wire: AccountWire) -> Reading:
-        """One reading. Raises VenueError when positions or money cannot be told."""
+        """One reading. Raises VenueError when positions or money cannot be told.
+
+        Warnings and errors name what the venue calls its things, and are freed of tokens.
+        """
+        try:
+            return self._read(wire)
+        except VenueError as error:
+            raise VenueError(self._quarantine.scrub(str(error))) from None
+
+    def _read(self, wire: AccountWire) -> Reading:
         found, bad = rows(wire.positions, PositionWire, self._quarantine)
         if bad:
             raise VenueError(f"perpex: {bad} positions of the account cannot be read")
@@ -99,9 +112,10 @@ class AccountReader:
             orders=self._open_orders(orders, warnings),
             leverage=leverage,
             has_orders=has_orders and is_complete,
-            warnings=tuple(warnings),
+            warnings=tuple(map(self._quarantine.scrub, warnings)),
         )
-        return Reading(state, positions, tuple(orders), has_orders and is_complete)
+        is_whole = has_orders and is_complete
+        return Reading(state, positions, tuple(orders), is_whole, wire.time is not None)
 
     def event(self, reading: Reading) -> AccountRead:
         """A reading as the engine hears of it."""

@@ -1,8 +1,9 @@
 """The JWT: where it comes from, when it is renewed, and that nobody else gets to see it.
 
-A token is static or fetched by a callable. Its `exp` is read without verification (we hold no key
-to verify it with, and trust nothing that it says): it only tells when to renew, 60 s before. One
-renewal is shared by all who wait for it. `scrub` takes every token ever held out of a text.
+A token is static, fetched by a callable, or both: one to begin with, and a callable for the next.
+Its `exp` is read without verification (we hold no key to verify it with, and trust nothing that it
+says): it only tells when to renew, 60 s before. One renewal is shared by all who wait for it.
+`scrub` takes every token ever held out of a text.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 import jwt
 import structlog
@@ -32,12 +33,23 @@ _HIDDEN: Final = "(hidden)"
 TokenSource = Callable[[], Awaitable[Secret]]
 
 
-class Tokens:
-    """The token of one account: `source` is the token itself, or a callable that fetches one."""
+class Renewable(NamedTuple):
+    """A token to begin with, and a callable that fetches the one after it."""
 
-    def __init__(
-        self, source: Secret | TokenSource, clock: Clock, *, renew_before_s: float = 60.0
-    ) -> None:
+    first: Secret
+    again: TokenSource
+
+
+Source = Secret | TokenSource | Renewable
+
+
+class Tokens:
+    """The token of one account: `source` is the token itself, a callable that fetches one, or both.
+
+    Raises CredentialsError for a first token that cannot be sent.
+    """
+
+    def __init__(self, source: Source, clock: Clock, *, renew_before_s: float = 60.0) -> None:
         self._source: TokenSource | None = None
         self._clock = clock
         self._renew_before_ns = round(renew_before_s * NS_PER_S)
@@ -47,7 +59,10 @@ class Tokens:
         self._line = asyncio.Lock()
         self._tried_ns: int | None = None
         self._log = structlog.get_logger()
-        if isinstance(source, Secret):
+        if isinstance(source, Renewable):
+            self._source = source.again
+            self._take(source.first)
+        elif isinstance(source, Secret):
             self._take(source)
         else:
             self._source = source
@@ -116,21 +131,26 @@ class Tokens:
     async def _fetch(self, source: TokenSource) -> None:
         try:
             async with asyncio.timeout(RENEW_TIMEOUT_S):
-                self._take(await source())
+                is_new = self._take(await source())
         except (TimeoutError, OSError, TransportError, CredentialsError) as error:
             # The error's own text is foreign, and may hold what it was given.
             self._log.warning("perpex: no new token", reason=type(error).__name__)
             return
-        self._log.info("perpex: token renewed", expires_ns=self._expires_ns)
+        if is_new:
+            self._log.info("perpex: token renewed", expires_ns=self._expires_ns)
 
-    def _take(self, secret: Secret) -> None:
+    def _take(self, secret: Secret) -> bool:
+        """Hold a token from now on; whether it is another than before."""
         token = secret.reveal().strip()
         is_header = token.isascii() and token.isprintable() and " " not in token
         if not is_header or not 0 < len(token) <= _TOKEN_CHARS_MAX:
             raise CredentialsError("perpex: the token is not one line of printable characters")
+        is_new = token != self._token
         self._token = token
-        self._held.append(token)
+        if token not in self._held:  # one that is read again and again drives no other out
+            self._held.append(token)
         self._expires_ns = expiry_ns(token)
+        return is_new
 
 
 def expiry_ns(token: str) -> int:

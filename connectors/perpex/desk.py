@@ -18,7 +18,7 @@ import structlog
 from connectors.perpex.answers import split_answer
 from connectors.perpex.mapping import names
 from connectors.perpex.mapping.names import OrderStatus, Verdict
-from connectors.perpex.mapping.read import Fault, Payload, Quarantine, decode
+from connectors.perpex.mapping.read import Fault, Payload, Quarantine, decode, is_code
 from connectors.perpex.mapping.settings import PerpexSettings
 from connectors.perpex.mapping.wire import CanceledWire, OrderWire
 from connectors.perpex.numbers import scaled
@@ -271,8 +271,9 @@ class Desk:
         self._tickets.learn(ticket, order.id)
         status = order.status.lower()
         if status == OrderStatus.REJECTED:
-            code = (order.reject_code or "REJECTED")[:64]
-            self._refused(ticket, command, code if code.isprintable() else "REJECTED")
+            # Whatever is no code may be anything, an echo of the token too, and is journaled.
+            code = self._rest.scrub(order.reject_code or "")
+            self._refused(ticket, command, code if is_code(code) else "REJECTED")
             return
         known = status in names.LIVE_STATUSES or status in names.OVER_STATUSES
         if not known:

@@ -9,9 +9,9 @@ when the venue calls it closed, or when a later one begins.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 
@@ -34,7 +34,7 @@ from connectors.perpex.numbers import id_number
 from connectors.perpex.subscriptions import Connection, Topic, shard
 from connectors.port import Sink, Wants
 from connectors.stream import Backoff, Network
-from engine.errors import TransportError, VenueError
+from engine.errors import ModelError, TransportError, VenueError
 from engine.model.events import Bar, Quote, StreamChanged, StreamPhase, Trade
 from engine.model.units import NS_PER_S
 
@@ -44,6 +44,13 @@ HEALTHY_S: Final = 60.0
 FRESHNESS: Final = FreshnessSettings(gaps=10.0, least_s=10.0, most_s=40.0, unmeasured_s=30.0)
 _AGAIN: Final = Backoff(1.0, 30.0, 0.5)
 _MANY: Final = 1e15
+
+
+class Private(NamedTuple):
+    """What an account's own channel needs: its tokens, and who hides them in what it says."""
+
+    tokens: Tokens
+    quarantine: Quarantine
 
 
 class Feed:
@@ -86,18 +93,19 @@ class Feed:
         self._log = structlog.get_logger()
 
     def start(
-        self, wants: Sequence[Wants], symbols: dict[str, str], accounts: dict[str, Tokens]
+        self, wants: Sequence[Wants], symbols: dict[str, str], accounts: Mapping[str, Private]
     ) -> None:
         """Connect and subscribe: `symbols` by instrument id, `accounts` for their positions."""
-        for account, tokens in accounts.items():
+        for account, private in accounts.items():
             topic = Topic(Channel.POSITIONS)
-            self._open(_Lane(self, account), [topic], tokens)
+            lane = _Lane(self, account, private.quarantine)
+            self._open(lane, [topic], private.tokens)
         topics: list[Topic] = []
         for want in wants:
             self._wants[want.instrument] = want
             topics += _topics(want, symbols[want.instrument], self._settings.book_depth)
         for part in shard(topics):
-            self._open(_Lane(self, ""), part, None)
+            self._open(_Lane(self, "", self._quarantine), part, None)
 
     async def wait_ready(self, timeout_s: float) -> bool:
         """Wait until every stream is ready; whether it came to that in time."""
@@ -128,7 +136,7 @@ class Feed:
     def _open(self, lane: _Lane, topics: Sequence[Topic], tokens: Tokens | None) -> None:
         name = f"perpex {self._venue} {len(self._lanes)}"
         lane.connection = Connection(
-            name, topics, lane, self._network, self._settings, tokens, self._quarantine
+            name, topics, lane, self._network, self._settings, tokens, lane.quarantine
         )
         self._lanes.append(lane)
         lane.freshness = Freshness(self._clock, self._sink, "perpex age of", FRESHNESS)
@@ -174,7 +182,7 @@ class Feed:
                 case Channel.POSITIONS:
                     self._take_positions(lane, frame)
         except VenueError as error:
-            self._quarantine.keep(f"{topic.channel} frame", f"{error}: {bytes(frame.data)!r}")
+            lane.quarantine.keep(f"{topic.channel} frame", f"{error}: {bytes(frame.data)!r}")
             if topic.channel is Channel.ORDERBOOK:
                 self._lose_book(lane, topic)
 
@@ -214,7 +222,8 @@ class Feed:
             if self._wants[topic.instrument].book:
                 self._sink(delta)
         else:
-            raise VenueError(f"perpex: an orderbook frame of type {str(frame.type)[:32]!r}")
+            kind = self._quarantine.scrub(str(frame.type))[:32]
+            raise VenueError(f"perpex: an orderbook frame of type {kind!r}")
         lane.freshness.heard(topic.channel, topic.instrument)
         self._tell_quote(keeper, ts_venue_ns, ts_local_ns)
 
@@ -272,13 +281,13 @@ class Feed:
                 "perpex: liquidation alert",
                 account=lane.account,
                 kind=frame.type,
-                symbol=alert.symbol[:32],
+                symbol=lane.quarantine.scrub(alert.symbol)[:32],
                 margin_ratio=str(alert.margin_ratio),
                 liquidation_price=str(alert.liquidation_price),
             )
             self._on_positions(lane.account, [])
             return
-        self._on_positions(lane.account, positions(frame.data, self._quarantine))
+        self._on_positions(lane.account, positions(frame.data, lane.quarantine))
 
     # -- lost books --------------------------------------------------------------------------------
 
@@ -336,8 +345,9 @@ class _Lane:
     connection: Connection
     freshness: Freshness
 
-    def __init__(self, feed: Feed, account: str) -> None:
+    def __init__(self, feed: Feed, account: str, quarantine: Quarantine) -> None:
         self.account = account
+        self.quarantine = quarantine
         self._feed = feed
 
     def on_topic(self, topic: Topic, *, is_up: bool, reason: str) -> None:
@@ -348,6 +358,7 @@ class _Lane:
 
 
 def _topics(want: Wants, symbol: str, depth: int) -> list[Topic]:
+    """Raises ModelError for bars that the venue does not send."""
     topics = []
     if want.book or want.quotes:
         topics.append(Topic(Channel.ORDERBOOK, want.instrument, symbol, depth=depth))
@@ -355,6 +366,7 @@ def _topics(want: Wants, symbol: str, depth: int) -> list[Topic]:
         topics.append(Topic(Channel.TRADES, want.instrument, symbol))
     for interval_ns in want.bars_ns:
         word = names.INTERVAL_WORDS.get(interval_ns)
-        if word is not None:
-            topics.append(Topic(Channel.CANDLES, want.instrument, symbol, interval=word))
+        if word is None:
+            raise ModelError(f"{want.instrument}: the venue sends no bars of {interval_ns} ns")
+        topics.append(Topic(Channel.CANDLES, want.instrument, symbol, interval=word))
     return topics

@@ -36,7 +36,7 @@ class FillBook:
     """The fills of one account. `on_end` hears of every order of which nothing more is expected.
 
     `missing` are orders that the venue calls filled and whose fills it does not show; fills up to
-    `opened_ms` (venue time) belong to the state that the account was opened with.
+    `opened_ms` (venue time, never ours) belong to the state that the account was opened with.
     """
 
     def __init__(  # noqa: PLR0913 - what booking needs
@@ -163,14 +163,14 @@ class FillBook:
         """Raises VenueError for a fill that does not fit the grid or has no side."""
         side = names.SIDES.get(fill.side.lower())
         if side is None:
-            raise VenueError(f"perpex: a fill of side {fill.side[:16]!r}")
+            raise VenueError(f"perpex: a fill of side {self._quarantine.scrub(fill.side)[:16]!r}")
         px_ticks = scaled(fill.price, instrument.px_decimals, "fill price")
         sz_lots = scaled(fill.size, instrument.sz_decimals, "fill size")
         if px_ticks <= 0 or sz_lots <= 0:
             raise VenueError("perpex: a fill without a price or a size")
         oid = id_number(fill.order_id) if fill.order_id else 0
         grid = instrument.grid
-        cloid = fill.client_order_id or f"oid:{oid}"
+        cloid = self._quarantine.scrub(fill.client_order_id or "") or f"oid:{oid}"
         return OrderFilled(
             fill.time.ns,
             self._clock.now_ns(),

@@ -13,9 +13,10 @@ from typing import Final
 
 import structlog
 
-from connectors.perpex.auth import Tokens, TokenSource
+from connectors.perpex.auth import Source, Tokens
 from connectors.perpex.contexts import Contexts
-from connectors.perpex.feed import Feed
+from connectors.perpex.feed import Feed, Private
+from connectors.perpex.mapping import names
 from connectors.perpex.mapping.settings import PerpexSettings
 from connectors.perpex.mapping.wire import PositionWire
 from connectors.perpex.metadata import Metadata, PublicReference, build_metadata
@@ -24,7 +25,6 @@ from connectors.perpex.session import Session
 from connectors.port import AccountState, OrderNote, Outgoing, Resumption, Sink, Wants
 from connectors.stream import Network
 from connectors.web import Http
-from engine.config.secret import Secret
 from engine.errors import CredentialsError, ModelError, TransportError, VenueError
 from engine.model.commands import Batch
 from engine.model.effects import AskOrder
@@ -36,7 +36,7 @@ READY_TIMEOUT_S: Final = 15.0
 
 
 class PerpexLink:
-    """One Perpex venue. `accounts` are tokens, or callables that fetch one, by account name.
+    """One Perpex venue. `accounts` are tokens, or what fetches them, by account name.
 
     `reference` tells what is publicly known of the same coins on Hyperliquid; without it, only
     markets that say everything themselves can be traded. `http` speaks to `settings.rest_url`.
@@ -46,7 +46,7 @@ class PerpexLink:
         self,
         venue: str,
         settings: PerpexSettings,
-        accounts: Mapping[str, Secret | TokenSource],
+        accounts: Mapping[str, Source],
         http: Http,
         network: Network,
         *,
@@ -97,6 +97,11 @@ class PerpexLink:
         left_out = [f"{symbol[:32]} left out: {why}" for symbol, why in metadata.left_out.items()]
         return (base, *metadata.notes, *blocked, *left_out)
 
+    @property
+    def bars_ns(self) -> frozenset[int]:
+        """The lengths of its candles; see `VenueLink.bars_ns`."""
+        return frozenset(names.INTERVAL_WORDS)
+
     # -- life --------------------------------------------------------------------------------------
 
     async def load(self) -> tuple[Instrument, ...]:
@@ -136,8 +141,11 @@ class PerpexLink:
             on_positions=self._positions_moved,
             on_lost=self._hasten,
         )
-        tokens = {name: session.tokens for name, session in self._sessions.items()}
-        feed.start(wants, symbols, tokens)
+        accounts = {
+            name: Private(session.tokens, session.quarantine)
+            for name, session in self._sessions.items()
+        }
+        feed.start(wants, symbols, accounts)
         if not await feed.wait_ready(READY_TIMEOUT_S):
             self._log.error("perpex: not every stream is ready", timeout_s=READY_TIMEOUT_S)
         for session in self._sessions.values():

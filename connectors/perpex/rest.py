@@ -134,13 +134,17 @@ class PerpexRest:
     # -- reads -----------------------------------------------------------------------------------
 
     async def markets(self) -> list[MarketWire]:
-        """GET /markets. Raises VenueError when nothing in it can be read."""
+        """GET /markets, its words without any token, since they go on into findings and notes.
+
+        Raises VenueError when nothing in it can be read.
+        """
         payload = await self._read(names.MARKETS)
         raw = items(payload.raw)
         found, bad = rows(raw, MarketWire, self._quarantine)
         if bad and not found:
             raise VenueError(f"perpex: none of {bad} markets can be read")
-        return found
+        scrub, replace = self.scrub, msgspec.structs.replace
+        return [replace(one, symbol=scrub(one.symbol), status=scrub(one.status)) for one in found]
 
     async def orderbook(self, symbol: str, depth: int = names.DEPTH_MAX) -> OrderBookReply:
         """GET /orderbook/{symbol}, so many levels a side (1 to 20)."""

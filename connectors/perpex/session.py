@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
+import msgspec
 import structlog
 
 from connectors.perpex.account import AccountReader, FundingWatch, Reading
@@ -40,6 +41,8 @@ from engine.model.units import NS_PER_MS, NS_PER_S
 POLL_LEAST_S: Final = 1.0
 FAILURES_MAX: Final = 2
 RECONNECT_OVERLAP_MS: Final = 60_000
+# How far our clock may be from the venue's where the account does not say the time.
+CLOCKS_APART_MS_MAX: Final = 3_600_000
 STATE_TRIES_MAX: Final = 5
 _PLAIN_ID_BELOW: Final = 1 << 62
 _BACKOFF_MOST_S: Final = 30.0
@@ -134,9 +137,12 @@ class Session:
         self._resume(resumption)
         seen_ms = resumption.fills_seen_ms.get(self.account, 0)
         before = self._reader.read(await self.rest.account())
-        start_ms = (seen_ms or before.state.ts_venue_ns // NS_PER_MS) - RECONNECT_OVERLAP_MS
+        start_ms = (seen_ms or _time_ms(before)) - RECONNECT_OVERLAP_MS
+        if not before.has_time and not seen_ms:
+            start_ms -= CLOCKS_APART_MS_MAX
+        start_ms = max(0, start_ms)
         for _ in range(STATE_TRIES_MAX):
-            page = await self.rest.fills(start_ms=max(0, start_ms))
+            page = await self.rest.fills(start_ms=start_ms)
             reading = self._reader.read(await self.rest.account())
             if reading.state.positions == before.state.positions:
                 break
@@ -144,13 +150,21 @@ class Session:
         else:
             raise VenueError(f"perpex: account {self.account}: its positions do not stand still")
         self._sink = sink
-        self.fills.newest_ms = reading.state.ts_venue_ns // NS_PER_MS
+        # What was filled up to now is in the state, whenever its row appears.
+        opened_ms = last_ms = _time_ms(reading)
+        if not reading.has_time:
+            # Now by the venue's clock is not known: no earlier than the newest row, and what else
+            # was filled in that ms is told from the page's rows by its id.
+            opened_ms = max([start_ms, *(int(fill.time) for fill in page.fills)])
+            last_ms = opened_ms - 1
+            state = msgspec.structs.replace(reading.state, ts_venue_ns=opened_ms * NS_PER_MS)
+            reading = msgspec.structs.replace(reading, state=state)
+        self.fills.newest_ms = opened_ms
         if seen_ms:
             self.fills.take(page, self._clock.monotonic_ns())
         else:
             self.fills.skip(page)
-        # What was filled up to now is in the state, whenever its row appears.
-        self.fills.opened_ms = self.fills.newest_ms
+        self.fills.opened_ms = last_ms
         self._recognise(reading)
         self._funding.read(reading)
         self.leverage.read(reading)
@@ -243,18 +257,22 @@ class Session:
                 self._failed(error)
                 raise
             self._failures = 0
+            before_ms = self.fills.newest_ms
             bad = self.fills.take(page, started_ns)
             if reading is not None:
-                self._take(reading, started_ns)
+                is_older = self.fills.newest_ms > (
+                    _time_ms(reading) if reading.has_time else before_ms
+                )
+                self._take(reading, started_ns, is_older=is_older)
             is_whole = not bad and not self.fills.missing
             self._tell_health(is_healthy=is_whole, phase=StreamPhase.GAP)
 
-    def _take(self, reading: Reading, started_ns: int) -> None:
+    def _take(self, reading: Reading, started_ns: int, *, is_older: bool) -> None:
         for event in self._funding.read(reading):
             self.tell(event)
         self.leverage.read(reading)
-        if self.fills.newest_ms <= reading.state.ts_venue_ns // NS_PER_MS:
-            # Else it is older than the fills just told, and would contradict them.
+        if not is_older:
+            # Else it is from before the fills just told, and would contradict them.
             self.tell(self._reader.event(reading))
         self.settler.review(reading, started_ns)
 
@@ -316,3 +334,7 @@ class Session:
 
     def _scrub(self, text: str) -> str:
         return self.tokens.scrub(text)
+
+
+def _time_ms(reading: Reading) -> int:
+    return reading.state.ts_venue_ns // NS_PER_MS

@@ -119,7 +119,7 @@ class Connection:
         elif wire.op not in {Op.SUBSCRIBED, Op.UNSUBSCRIBED, Op.AUTHENTICATED}:
             if self._tokens is not None and wire.code in _TOKEN_FAULTS:
                 self._tokens.refuse(self._used_token)
-            self._quarantine.keep(f"frame op {wire.op[:32]}", frame)
+            self._quarantine.keep(f"frame op {wire.op}", frame)
 
     def on_down(self, reason: str) -> None:
         """The connection is lost, and every topic with it."""

@@ -73,6 +73,10 @@ class PerpexConfig(_Section, frozen=True):
     reference_url: Annotated[str, Meta(pattern=URL_PATTERN, description="an http or https URL")] = (
         ""
     )
+    # Levels of a book on each side.
+    book_depth: Annotated[int, Meta(ge=1, le=20, description="a whole number from 1 to 20")] = 20
+    # Whether a request that places orders carries its client id as an Idempotency-Key.
+    idempotency_key: bool = True
     # It cannot set leverage: "refuse" takes no new risk where what is asked for cannot be verified.
     leverage: Literal["refuse", "assume"] = "refuse"
 

@@ -33,7 +33,7 @@ from engine.drive.sampling import EquitySampler
 from engine.drive.seams import Randomness
 from engine.drive.second_look import SecondLook
 from engine.drive.venues.opened import OpenVenues
-from engine.drive.wants import bars_to_build, wants_of
+from engine.drive.wants import BarsByVenue, bars_to_build, wants_of
 from engine.errors import CredentialsError, UsageError, VenueError
 from engine.journal import JournalWriter
 from engine.model.events import AccountEvent, AnyEvent, EngineStarted, Halted, Wished
@@ -192,9 +192,12 @@ class Daemon:
             ),
             strategies=strategies,
             limits=config.risk.limits(),
-            bars_from_trades=frozenset(bars_to_build(strategies)),
+            bars_from_trades=frozenset(bars_to_build(strategies, self._bars_sent())),
             budget_by_venue=self._budgets,
         )
+
+    def _bars_sent(self) -> BarsByVenue:
+        return {venue: link.bars_ns for venue, link in self.links.items()}
 
     def _links_by_account(self) -> dict[str, VenueLink]:
         accounts = self.loaded.config.accounts
@@ -202,7 +205,7 @@ class Daemon:
 
     async def _open_accounts(self, driver: LiveDriver, left: Left) -> None:
         now_ns = self.clock.now_ns()
-        wants = wants_of(driver.engine.setup.strategies)
+        wants = wants_of(driver.engine.setup.strategies, self._bars_sent())
         first: list[AnyEvent] = []
         for venue, link in self.links.items():
             names = [

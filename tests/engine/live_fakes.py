@@ -16,6 +16,7 @@ from engine.model.events import (
     OrderReplaced,
 )
 from engine.model.instruments import Instrument
+from engine.model.units import NS_PER_S
 from tests.engine.builders import BTC, MAIN, instrument
 
 VENUE = "hl"
@@ -34,6 +35,7 @@ class FakeLink:
         self.wants: tuple[Wants, ...] = ()
         self.resumption = Resumption()
         self.answers = True
+        self.bars_sent_ns = frozenset({60 * NS_PER_S})
         self.leverage_answers = True
         self.on_send: Callable[[Outgoing], None] = lambda _: None
         self.sink: Sink = lambda _: None
@@ -49,6 +51,10 @@ class FakeLink:
     @property
     def findings(self) -> tuple[str, ...]:
         return ("a fake",)
+
+    @property
+    def bars_ns(self) -> frozenset[int]:
+        return self.bars_sent_ns
 
     def dismiss_unclear(self, account: str, cloid: str) -> bool:
         self.log.append(f"dismiss {account} {cloid}")

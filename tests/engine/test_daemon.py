@@ -490,3 +490,23 @@ def test_a_difference_is_looked_into_at_once_and_a_lost_fill_is_its_strategys(
     assert link.log.index("refresh account") + 1 == link.log.index("refresh orders")
     assert (400, 400) == (account.position(BTC).lots, account.strategy_position("mine", BTC).lots)
     assert 0 == engine.agreement.declared
+
+
+def test_bars_that_the_link_does_not_send_are_built_from_the_trades_it_is_asked_for(
+    folder: Path,
+) -> None:
+    path = folder / "mine.py"
+    text = path.read_text(encoding="utf-8")
+    text = text.replace("Subscription, Timer", "Bars, Subscription, Timer")
+    text = text.replace('[Timer("turn", "1s")]', '[Timer("turn", "1s"), Bars("1m"), Bars("3m")]')
+    path.write_text(text, encoding="utf-8")
+    built: list[frozenset[tuple[str, int]]] = []
+
+    def tick(daemon: Daemon) -> None:
+        assert daemon.driver is not None
+        built.append(daemon.driver.engine.setup.bars_from_trades)
+
+    _, link = play(folder, tick=tick)
+
+    assert [(True, (60 * NS_PER_S,))] == [(want.trades, want.bars_ns) for want in link.wants]
+    assert frozenset({(BTC, 180 * NS_PER_S)}) == built[0]

@@ -30,6 +30,7 @@ from engine.errors import VenueError
 RAW_KEPT_MAX: Final = 200
 RAW_BYTES_MAX: Final = 4_096
 KINDS_MAX: Final = 1_000
+KIND_CHARS_MAX: Final = 64
 ITEMS_MAX: Final = 10_000
 TOKEN_CHARS_MAX: Final = 8_192
 # Whatever else stands where a code should be is no code, and may be anything.
@@ -76,8 +77,13 @@ class Quarantine:
         self._scrub = scrub
         self._log = structlog.get_logger()
 
+    def scrub(self, text: str) -> str:
+        """A text of the venue's without any token; to be called before it is cut."""
+        return self._scrub(text)
+
     def keep(self, kind: str, raw: bytes | str) -> None:
         """Count something unreadable of this kind, and keep it as it came."""
+        kind = self._scrub(kind)[:KIND_CHARS_MAX]
         if kind not in self.counts and len(self.counts) >= KINDS_MAX:
             kind = "other"
         count = self.counts[kind] = self.counts.get(kind, 0) + 1
@@ -162,8 +168,13 @@ def read_fault(status: int, raw: msgspec.Raw, code: str = "", message: str = "")
             code, message = error.code, error.message
         except VenueError:
             code = _bare_text(raw) or code
-    code = code if _CODE.fullmatch(code) else ""
+    code = code if is_code(code) else ""
     return Fault(status, code, message[:RAW_BYTES_MAX], verdict(status, code))
+
+
+def is_code(text: str) -> bool:
+    """Whether a text has the form of an error code."""
+    return _CODE.fullmatch(text) is not None
 
 
 def _bare_text(raw: msgspec.Raw) -> str:
@@ -233,6 +244,7 @@ __all__ = [
     "Payload",
     "Quarantine",
     "decode",
+    "is_code",
     "is_sane",
     "items",
     "levels",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from typing import Final
 
 from connectors.hyperliquid.settings import Place, place_of
+from connectors.perpex.auth import Source
 from connectors.port import VenueLink
 from connectors.simulated.server import LoopbackVenue
 from engine.config import AccountConfig, LoadedConfig, Secret, VenueConfig
@@ -117,7 +118,7 @@ class _Opener:
         self._venues.budgets[name] = perpex_budget(venue)
         rest_url = ws_url = ""
         if inside is None:
-            tokens = tokens_of(accounts, self._base_dir)
+            tokens: Mapping[str, Source] = tokens_of(accounts, self._base_dir)
             reference = venue.perpex.reference_url or place_of("mainnet").http_url
             for key in accounts:
                 self._venues.addresses[key] = f"{venue.http_url or venue.network} {key}"

@@ -6,12 +6,16 @@ credentials at all.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
+import structlog
+
 from connectors.hyperliquid.info.client import InfoClient
 from connectors.hyperliquid.instruments import instruments_of
+from connectors.perpex.auth import Renewable, Source, TokenSource
 from connectors.perpex.link import PerpexLink
 from connectors.perpex.mapping.names import BATCH_MAX
 from connectors.perpex.mapping.settings import PerpexSettings
@@ -21,11 +25,13 @@ from connectors.windows import Window
 from engine.budget import BudgetLimits
 from engine.config import AccountConfig, Secret, VenueConfig, resolve_secret
 from engine.drive.seams import Clock, Randomness
-from engine.errors import ConfigError
+from engine.errors import ConfigError, CredentialsError
 from engine.model.instruments import Instrument
 
 DIALS_PER_MINUTE: Final = 25
 NO_BUDGET: Final = 1 << 50
+
+log = structlog.get_logger("perpd.daemon")
 
 
 class Closing(Protocol):
@@ -57,8 +63,11 @@ class HyperliquidReference:
         }
 
 
-def tokens_of(accounts: dict[str, AccountConfig], base_dir: Path) -> dict[str, Secret]:
-    """The tokens of one venue's accounts. Raises ConfigError for one that is missing."""
+def tokens_of(accounts: dict[str, AccountConfig], base_dir: Path) -> dict[str, Renewable]:
+    """The tokens of one venue's accounts, each read again from where it is to be renewed.
+
+    Raises ConfigError for one that is missing.
+    """
     found = {}
     for name, account in accounts.items():
         if not account.token:
@@ -66,8 +75,22 @@ def tokens_of(accounts: dict[str, AccountConfig], base_dir: Path) -> dict[str, S
                 f"accounts.{name}.token: missing, expected env:NAME, file:PATH or keystore:PATH of"
                 " the JWT from the account's dashboard"
             )
-        found[name] = resolve_secret(account.token, base_dir)
+        first = resolve_secret(account.token, base_dir)
+        found[name] = Renewable(first, _reading_again(name, account.token, base_dir))
     return found
+
+
+def _reading_again(account: str, reference: str, base_dir: Path) -> TokenSource:
+    async def read() -> Secret:
+        """What the reference names by now. Raises CredentialsError."""
+        try:
+            # A file may be slow, and a keystore is on purpose: neither may hold up trading.
+            return await asyncio.to_thread(resolve_secret, reference, base_dir)
+        except ConfigError as error:
+            log.warning("perpex: token not read again", account=account, reason=str(error))
+            raise CredentialsError(f"accounts.{account}.token: {error}") from None
+
+    return read
 
 
 def check_accepted(name: str, venue: VenueConfig) -> None:
@@ -112,10 +135,26 @@ def perpex_budget(venue: VenueConfig) -> BudgetLimits:
     )
 
 
+def perpex_settings(venue: VenueConfig, rest_url: str = "", ws_url: str = "") -> PerpexSettings:
+    """How the gateway is spoken to, at the given addresses or else at the config's."""
+    usual, given = PerpexSettings(), venue.perpex
+    return PerpexSettings(
+        rest_url=rest_url or venue.http_url or usual.rest_url,
+        rest_prefix=given.rest_prefix,
+        ws_url=ws_url or venue.ws_url or usual.ws_url,
+        auth=given.auth,
+        batch_counts=given.batch_counts,
+        symbols=given.aliases,
+        sends_idempotency_key=given.idempotency_key,
+        book_depth=given.book_depth,
+        leverage=given.leverage,
+    )
+
+
 def perpex_link(  # noqa: PLR0913 - a link has these facts
     name: str,
     venue: VenueConfig,
-    tokens: dict[str, Secret],
+    tokens: Mapping[str, Source],
     clock: Clock,
     randomness: Randomness,
     *,
@@ -124,16 +163,7 @@ def perpex_link(  # noqa: PLR0913 - a link has these facts
     reference_url: str,
 ) -> tuple[PerpexLink, list[Closing]]:
     """The link, and the connections to be closed after it."""
-    usual = PerpexSettings()
-    settings = PerpexSettings(
-        rest_url=rest_url or venue.http_url or usual.rest_url,
-        rest_prefix=venue.perpex.rest_prefix,
-        ws_url=ws_url or venue.ws_url or usual.ws_url,
-        auth=venue.perpex.auth,
-        batch_counts=venue.perpex.batch_counts,
-        symbols=venue.perpex.aliases,
-        leverage=venue.perpex.leverage,
-    )
+    settings = perpex_settings(venue, rest_url, ws_url)
     http, public = AiohttpHttp(settings.rest_url), AiohttpHttp(reference_url)
     dials = Window(DIALS_PER_MINUTE, 60, clock)
     dialer = AiohttpDialer()

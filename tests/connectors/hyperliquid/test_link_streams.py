@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import msgspec
+import pytest
 
 from connectors.hyperliquid.keys import Signer
 from connectors.hyperliquid.link import HyperliquidLink, Outside
@@ -16,7 +17,7 @@ from connectors.stream import Backoff
 from connectors.web import HttpReply
 from engine.config.secret import Secret
 from engine.drive.virtual_time import run_virtual, virtual_clock
-from engine.errors import TransportError
+from engine.errors import ModelError, TransportError
 from engine.model.events import (
     AccountRead,
     AnyEvent,
@@ -374,6 +375,12 @@ async def test_candles_come_as_history_then_live_without_a_gap_over_a_lost_conne
     closes = [event.ts_venue_ns for event in rig.events if isinstance(event, Bar)]
     assert closes == [closes[0] + step * MINUTE_NS for step in range(len(closes))]
     assert len(closes) >= 5 + 6
+
+
+@virtually
+async def test_bars_of_a_length_that_the_venue_does_not_send_are_refused(rig: Rig) -> None:
+    with pytest.raises(ModelError, match="hl:BTC: the venue sends no bars of 7000000000 ns"):
+        await rig.open(bars_ns=(7 * NS_PER_S,))
 
 
 @virtually

@@ -8,7 +8,7 @@ import pickle
 import jwt
 import pytest
 
-from connectors.perpex.auth import Tokens, expiry_ns
+from connectors.perpex.auth import Renewable, Tokens, expiry_ns
 from engine.config.secret import Secret
 from engine.drive.seams import Clock, ManualClock
 from engine.drive.virtual_time import run_virtual, virtual_clock
@@ -147,6 +147,58 @@ def test_a_token_reaches_no_repr_and_no_pickle() -> None:
     assert TOKEN not in repr(tokens) + repr(vars(tokens).get("_source"))
     with pytest.raises(TypeError):
         pickle.dumps(Secret(TOKEN))
+
+
+def test_a_token_to_begin_with_is_used_until_what_fetches_the_next_gives_another() -> None:
+    async def story() -> tuple[list[bool], int, str]:
+        first, second = token(virtual_clock(), 100, "first"), token(virtual_clock(), 600, "second")
+        given, asked = [first], []
+
+        async def again() -> Secret:
+            asked.append(True)
+            if len(asked) == 2:
+                raise CredentialsError("the file is being written")
+            return given[0]
+
+        tokens = Tokens(Renewable(first, again), virtual_clock())
+        told = [await tokens.get() == first.reveal()]
+        asked_before = len(asked)
+        await asyncio.sleep(45)
+        told += [await tokens.get() == first.reveal()]
+        await asyncio.sleep(6)
+        told += [await tokens.get() == first.reveal()]
+        given[0] = second
+        await asyncio.sleep(6)
+        told += [await tokens.get() == second.reveal()]
+        return told, asked_before, tokens.scrub(first.reveal())
+
+    assert ([True] * 4, 0, "(hidden)") == run_virtual(story())
+
+
+def test_a_first_token_that_cannot_be_sent_is_an_error_at_once() -> None:
+    async def again() -> Secret:
+        return Secret(TOKEN)
+
+    with pytest.raises(CredentialsError, match="not one line of printable characters"):
+        Tokens(Renewable(Secret("two\nlines"), again), ManualClock(0))
+
+
+def test_a_token_that_is_read_again_and_again_drives_no_other_out_of_what_is_hidden() -> None:
+    given = ["opaque-key-1"]
+
+    async def again() -> Secret:
+        return Secret(given[0])
+
+    async def story() -> str:
+        tokens = Tokens(Renewable(Secret("opaque-key-1"), again), virtual_clock())
+        given[0] = "opaque-key-2"
+        await tokens.renew("opaque-key-1")
+        for _ in range(100):
+            await asyncio.sleep(6)
+            await tokens.renew("opaque-key-2")
+        return tokens.scrub("opaque-key-1 opaque-key-2")
+
+    assert "(hidden) (hidden)" == run_virtual(story())
 
 
 def test_scrub_hides_every_token_ever_held_and_whatever_has_the_form_of_one() -> None:

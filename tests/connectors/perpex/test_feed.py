@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from connectors.perpex.auth import Tokens
-from connectors.perpex.feed import Feed
+from connectors.perpex.feed import Feed, Private
 from connectors.perpex.mapping.read import Quarantine
 from connectors.perpex.mapping.settings import PerpexSettings
 from connectors.port import Wants
 from engine.config.secret import Secret
 from engine.drive.virtual_time import run_virtual, virtual_clock
+from engine.errors import ModelError
 from engine.model.events import (
     AnyEvent,
     Bar,
@@ -66,7 +67,8 @@ class Rig:
         self.lost += 1
 
     def start(self, *wants: Wants, with_account: bool = False) -> None:
-        accounts = {"main": Tokens(Secret(TOKEN), virtual_clock())} if with_account else {}
+        tokens = Tokens(Secret(TOKEN), virtual_clock())
+        accounts = {"main": Private(tokens, Quarantine(tokens.scrub))} if with_account else {}
         symbols = {want.instrument: want.instrument.partition(":")[2] for want in wants}
         self.feed.start(wants, symbols, accounts)
 
@@ -114,6 +116,14 @@ def test_every_channel_is_asked_for_by_the_words_of_the_mapping() -> None:
         {"op": "subscribe", "channel": "trades", "symbol": "BTC"},
         {"op": "subscribe", "channel": "candles", "symbol": "BTC", "interval": "1m"},
     ] == play(story, with_account=True)
+
+
+def test_bars_of_a_length_that_the_venue_does_not_send_are_refused_and_not_left_out() -> None:
+    async def story(rig: Rig) -> None:
+        del rig
+
+    with pytest.raises(ModelError, match="px:BTC: the venue sends no bars of 180000000000 ns"):
+        play(story, Wants(BTC, bars_ns=(3 * MINUTE_NS,)))
 
 
 def test_the_11th_subscription_opens_another_connection_and_positions_have_their_own() -> None:
@@ -250,7 +260,7 @@ def test_a_token_that_the_server_calls_over_is_replaced_at_the_next_connection()
     async def run() -> list[Any]:
         rig = Rig()
         tokens = Tokens(source, virtual_clock())
-        rig.feed.start([], {}, {"main": tokens})
+        rig.feed.start([], {}, {"main": Private(tokens, rig.quarantine)})
         await rig.feed.wait_ready(5)
         await asyncio.sleep(6)
         over = {"op": "error", "id": None, "code": "UNAUTHORIZED", "message": "expired"}
@@ -263,6 +273,27 @@ def test_a_token_that_the_server_calls_over_is_replaced_at_the_next_connection()
     assert ["Bearer token-1", "Bearer token-2"] == [
         headers["Authorization"] for headers in run_virtual(run())
     ]
+
+
+def test_what_each_account_s_channel_echoes_is_freed_of_that_account_s_token() -> None:
+    async def run() -> list[str]:
+        rig = Rig()
+        accounts = {}
+        for name in ("first", "second"):
+            tokens = Tokens(Secret(f"opaque-{name}"), virtual_clock())
+            accounts[name] = Private(tokens, Quarantine(tokens.scrub))
+        rig.feed.start([], {}, accounts)
+        await rig.feed.wait_ready(5)
+        for name, socket in zip(accounts, rig.server.dialer.sockets, strict=True):
+            put(socket, {"op": f"opaque-{name}", "id": None})
+            put(socket, {"channel": "positions", "type": "update", "data": [f"opaque-{name}"]})
+        await asyncio.sleep(1)
+        await rig.feed.aclose()
+        return [str((one.quarantine.kept, one.quarantine.counts)) for one in accounts.values()]
+
+    for text in run_virtual(run()):
+        assert 3 <= text.count("(hidden)")
+        assert "opaque" not in text
 
 
 # -- books -----------------------------------------------------------------------------------------

@@ -147,6 +147,22 @@ def test_what_was_found_out_and_assumed_is_there_for_the_record() -> None:
         assert said in text
 
 
+def test_a_token_that_markets_echo_is_in_no_finding_and_no_part_of_it_either() -> None:
+    async def story(rig: Rig) -> str:
+        rows = [
+            market(status=f"halted for {TOKEN}"),
+            market(f"a-symbol-{TOKEN}", size_step="0.3"),
+            market("ETH"),
+        ]
+        rig.http.on["GET /api/v1/markets"] = [reply(rows)]
+        await rig.link.load()
+        return "\n".join(rig.link.findings)
+
+    text = play(story)
+    assert "px:BTC: no new risk: status halted for (hidden)" in text
+    assert "eyJ" not in text
+
+
 def test_open_leaves_nothing_blocked_and_tells_mark_and_funding() -> None:
     async def story(rig: Rig) -> tuple[set[str], Any]:
         await rig.open()

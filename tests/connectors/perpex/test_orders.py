@@ -197,6 +197,9 @@ def test_stops_and_take_profits_are_sent_by_their_own_types(
         (bare(b"<html>", 400), "HTTP 400"),
         (reply(order("1", "rejected", reject_code="INVALID_PRICE")), "INVALID_PRICE"),
         (reply(order("1", "rejected")), "REJECTED"),
+        (reply(order("1", "rejected", reject_code=TOKEN)), "REJECTED"),
+        (reply(order("1", "rejected", reject_code="no, because")), "REJECTED"),
+        (reply(order("1", "rejected", reject_code="X" * 60)), "REJECTED"),
         (NotSentError("refused"), "refused"),
     ],
 )
@@ -315,6 +318,38 @@ def test_an_ioc_that_filled_in_part_is_gone_only_after_its_fills_were_told() -> 
         return rig.names()
 
     assert ["OrderAccepted 0", "OrderFilled 0", "OrderCanceled 0"] == play(story)
+
+
+def test_a_token_that_a_fill_echoes_is_neither_told_nor_kept() -> None:
+    async def story(rig: Rig) -> tuple[list[str], str]:
+        rows = [fill("f1", client_order_id=TOKEN, order_id=None), fill("f2", side=TOKEN)]
+        rig.on("GET trades", reply(rows))
+        await asyncio.sleep(20)
+        kept = rig.session.quarantine
+        return [e.cloid for e in rig.told(OrderFilled)], f"{kept.kept} {kept.counts}"
+
+    cloids, kept = play(story)
+    assert ["(hidden)"] == cloids
+    assert "a fill of side '(hidden)'" in kept
+    assert TOKEN[:8] not in kept
+
+
+def test_a_token_that_the_account_echoes_is_not_in_its_warnings_or_errors() -> None:
+    async def story(rig: Rig) -> tuple[str, str]:
+        lacking = order(TOKEN, symbol="NONE", client_order_id=None)
+        strange = [position(TOKEN), position("BTC", "0")]
+        rig.on("GET account", reply(account(positions=strange, open_orders=[lacking])))
+        warnings = str((await rig.open()).warnings)
+        unknown = position(TOKEN, unrealized_pnl=None, entry_price=None)
+        rig.on("GET account", reply(account(positions=[unknown])))
+        with pytest.raises(VenueError) as caught:
+            await rig.session.poll(with_account=True)
+        return warnings, str(caught.value)
+
+    warnings, error_text = play(story)
+    assert 2 == warnings.count("(hidden)")
+    assert "perpex: (hidden): a position that does not say what it gained" == error_text
+    assert TOKEN[:8] not in warnings
 
 
 def test_a_fill_is_told_once_however_often_it_is_read() -> None:
@@ -1005,6 +1040,48 @@ def test_opening_gives_the_state_and_tells_no_fill_that_it_already_holds() -> No
     assert {BTC: (10, True)} == state.leverage
     assert state.has_orders
     assert [] == names
+
+
+@pytest.mark.parametrize("ahead_s", [-20, 20, 600])
+@pytest.mark.parametrize("has_old", [False, True])
+def test_without_the_venue_s_time_a_fill_right_after_opening_is_told_whatever_our_clock(
+    ahead_s: int,
+    has_old: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    async def run() -> tuple[list[str], int]:
+        rig = Rig()
+        venue_ms = virtual_clock().now_ns() // 10**6 - ahead_s * 1_000
+        old = fill("old", time=venue_ms, client_order_id=None, order_id="3")
+        older = fill("older", time=venue_ms - 4_000_000, client_order_id=None, order_id="3")
+        known = [old] if has_old else []
+        rig.on("GET account", reply(account(time=None)))
+        rig.on("GET trades", reply(known))
+        state = await rig.open()
+        rig.on("GET trades", reply([fill(time=venue_ms), *known, older]))
+        rig.on("POST orders", reply(order()))
+        rig.send(place())
+        await asyncio.sleep(60)
+        await rig.session.aclose()
+        opened_ms = state.ts_venue_ns // 10**6
+        return rig.names(), opened_ms - venue_ms
+
+    names, apart_ms = run_virtual(run())
+    assert ["OrderAccepted 0", "OrderFilled 0"] == names
+    assert apart_ms <= 0
+
+
+def test_a_reading_without_a_time_that_may_be_from_before_a_fill_is_not_told() -> None:
+    async def run() -> list[str]:
+        rig = Rig()
+        rig.on("GET account", reply(account(time=None)))
+        await rig.open()
+        filled = fill(time=virtual_clock().now_ns() // 10**6)
+        rig.on("GET trades", reply([]), reply([filled]))
+        await asyncio.sleep(60)
+        await rig.session.aclose()
+        return [type(event).__name__ for event in rig.heard]
+
+    assert ["AccountRead", "OrderFilled", "AccountRead"] == run_virtual(run())[:3]
 
 
 def test_opening_again_tells_the_fills_since_the_newest_that_was_booked() -> None:

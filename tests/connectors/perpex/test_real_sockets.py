@@ -14,7 +14,7 @@ from aiohttp import WSMsgType, web
 
 from connectors.perpex.auth import Tokens
 from connectors.perpex.budget import RequestBudget
-from connectors.perpex.feed import Feed
+from connectors.perpex.feed import Feed, Private
 from connectors.perpex.mapping.names import Verdict
 from connectors.perpex.mapping.read import Fault, Payload, Quarantine
 from connectors.perpex.mapping.settings import PerpexSettings
@@ -260,8 +260,8 @@ async def fed(server: Server) -> AsyncIterator[tuple[Feed, list[AnyEvent]]]:
             on_positions=lambda *_: None,
             on_lost=lambda: None,
         )
-        tokens = {"main": Tokens(Secret(TOKEN), SystemClock())}
-        feed.start([Wants(BTC, book=True, trades=True)], {BTC: "BTC"}, tokens)
+        accounts = {"main": Private(Tokens(Secret(TOKEN), SystemClock()), Quarantine())}
+        feed.start([Wants(BTC, book=True, trades=True)], {BTC: "BTC"}, accounts)
         assert await feed.wait_ready(10)
         try:
             yield feed, heard
