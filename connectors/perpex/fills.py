@@ -146,7 +146,7 @@ class FillBook:
             if self._is_held(fill, where):
                 return
             ticket = self._adopt(fill, where)
-        elif fill.client_order_id:
+        elif (fill.client_order_id or "").lower() == ticket.client_id:
             self.echo_seen = True
         event = self._event(fill, instrument, ticket)
         self._remember(fill)

@@ -87,7 +87,6 @@ class Session:
             settings,
             clock,
             on_end=self._ended,
-            has_echo=lambda: self.has_echo,
         )
         self.leverage = LeverageWatch(account, settings, clock, self.tell)
         self.desk = Desk(

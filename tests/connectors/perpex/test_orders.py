@@ -60,6 +60,7 @@ from tests.connectors.perpex.fakes import (
     until,
 )
 
+THIRD = "0x" + "00000000000000ab" + "0000000000000003"
 NEXT = client_id(CLOID, 1)
 CANCEL = CancelOrder(BTC, CLOID, 0)
 MODIFY = ModifyOrder(BTC, CLOID, 1, Side.BUY, 99_000, 500, Tif.GTC)
@@ -675,6 +676,7 @@ def test_before_an_echo_an_unclear_order_blocks_its_market_until_account_and_fil
 def test_after_an_echo_an_unclear_order_blocks_nothing_and_is_found_by_its_client_id() -> None:
     async def story(rig: Rig) -> tuple[list[str], list[str]]:
         await open_order(rig)
+        await asyncio.sleep(3)
         rig.on("POST orders", TransportError("reset"))
         rig.send(place(OTHER))
         await asyncio.sleep(0.1)
@@ -685,6 +687,71 @@ def test_after_an_echo_an_unclear_order_blocks_nothing_and_is_found_by_its_clien
         return rig.names(), rig.phases("unclear-order")
 
     assert (["OrderUnclear 0", "OrderAccepted 0"], []) == play(story)
+
+
+@pytest.mark.parametrize("echo", [CLOID, CLOID.upper().replace("X", "x"), None])
+def test_an_echo_in_an_answer_proves_nothing_of_an_account_that_shows_no_client_ids(
+    echo: str | None,
+) -> None:
+    async def story(rig: Rig) -> tuple[list[str], list[str]]:
+        rig.on("POST orders", reply(order("1", client_order_id=echo)))
+        rig.on("GET account", reply(account(open_orders=[order("1", client_order_id=None)])))
+        rig.send(place())
+        await asyncio.sleep(3)
+        rig.heard.clear()
+        rig.on("POST orders", TransportError("reset"))
+        twins = [order(number, client_order_id=None, price="99") for number in ("2", "3")]
+        listed = [order("1", client_order_id=None), *twins]
+        rig.on("GET account", reply(account(open_orders=listed)))
+        for cloid in (OTHER, THIRD):
+            rig.send(place(cloid, px_ticks=99_000))
+        await asyncio.sleep(0.1)
+        for cloid in (OTHER, THIRD):
+            rig.session.ask(AskOrder(ACCOUNT, BTC, cloid, 0))
+        await asyncio.sleep(300)
+        return rig.names(), rig.phases("unclear-order")
+
+    assert (["OrderUnclear 0", "OrderUnclear 0"], ["gap"]) == play(story)
+
+
+def test_an_account_that_shows_another_client_id_than_was_sent_has_echoed_nothing() -> None:
+    async def story(rig: Rig) -> list[str]:
+        rig.on("POST orders", reply(order("1", client_order_id=None)))
+        listed = order("1", client_order_id="the-venues-own")
+        rig.on("GET account", reply(account(open_orders=[listed])))
+        rig.send(place())
+        await asyncio.sleep(3)
+        rig.on("POST orders", TransportError("reset"))
+        rig.send(place(OTHER))
+        await asyncio.sleep(0.1)
+        return rig.phases("unclear-order")
+
+    assert ["gap"] == play(story)
+
+
+@pytest.mark.parametrize(
+    ("client", "expected"),
+    [
+        (None, ["OrderUnclear 0"]),
+        ("0xother", ["OrderUnclear 0", "OrderCanceled 0"]),
+    ],
+)
+def test_after_an_echo_only_an_order_without_a_client_id_keeps_an_unclear_one_open(
+    client: str | None, expected: list[str]
+) -> None:
+    async def story(rig: Rig) -> list[str]:
+        await open_order(rig)
+        await asyncio.sleep(3)
+        rig.on("POST orders", TransportError("reset"))
+        listed = [order("1"), order("2", client_order_id=client, price="98")]
+        rig.on("GET account", reply(account(open_orders=listed)))
+        rig.send(place(OTHER))
+        await asyncio.sleep(0.1)
+        rig.session.ask(AskOrder(ACCOUNT, BTC, OTHER, 0))
+        await asyncio.sleep(300)
+        return rig.names()
+
+    assert expected == play(story)
 
 
 def test_where_client_ids_are_never_echoed_an_unclear_order_is_known_by_all_its_facts() -> None:
@@ -772,9 +839,6 @@ def test_children_of_an_entry_that_never_lived_are_canceled_as_the_venue_would_h
         return rig.names()
 
     assert ["OrderRejected 0", "OrderAccepted 0", "OrderCanceled 0"] == play(story)
-
-
-THIRD = "0x" + "00000000000000ab" + "0000000000000003"
 
 
 async def bracket(rig: Rig) -> None:
