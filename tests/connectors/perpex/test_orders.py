@@ -261,6 +261,41 @@ def test_what_a_batch_does_not_answer_clearly_is_unclear(results: list[Any]) -> 
     assert OTHER in play(story)
 
 
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ({"code": "INVALID_SIZE", "message": ""}, ("OrderRejected", "INVALID_SIZE")),
+        ("INVALID_SIZE", ("OrderRejected", "INVALID_SIZE")),
+        ({"code": "SOMETHING_NEW", "message": ""}, ("OrderUnclear", "SOMETHING_NEW")),
+        ("SOMETHING_NEW", ("OrderUnclear", "SOMETHING_NEW")),
+        ({"message": "who knows"}, ("OrderUnclear", "HTTP 200")),
+        ({"code": "UNAVAILABLE", "message": ""}, ("OrderUnclear", "UNAVAILABLE")),
+    ],
+)
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_an_error_in_a_success_refuses_by_a_known_code_only_alone_or_in_a_batch(
+    fault: Any,  # noqa: ANN401
+    expected: tuple[str, str],
+    *,
+    is_alone: bool,
+) -> None:
+    async def story(rig: Rig) -> list[tuple[str, str]]:
+        rig.on("POST orders", bare({"error": fault}))
+        results = [
+            {"index": 0, "error": fault},
+            {"index": 1, "order": order(client_order_id=OTHER)},
+        ]
+        rig.on("POST orders/batch", reply({"results": results}))
+        rig.send(*([place()] if is_alone else [place(), place(OTHER)]))
+        await asyncio.sleep(0.1)
+        return [
+            (type(e).__name__, e.detail if isinstance(e, OrderUnclear) else e.reason)
+            for e in rig.told(OrderRejected, OrderUnclear)
+        ]
+
+    assert [expected] == play(story)
+
+
 def test_an_answer_that_names_another_order_is_believed_of_neither() -> None:
     async def story(rig: Rig) -> list[str]:
         rig.on("POST orders", reply(order("1", client_order_id=OTHER)))
