@@ -23,7 +23,7 @@ from connectors.perpex.mapping.settings import PerpexSettings
 from connectors.perpex.mapping.wire import CanceledWire, OrderWire
 from connectors.perpex.numbers import scaled
 from connectors.perpex.plan import POST, Step, decode_plan, encode_plan, make_plan
-from connectors.perpex.rest import NotSent, Outcome, PerpexRest, Unclear
+from connectors.perpex.rest import Outcome, PerpexRest, Unclear
 from connectors.perpex.telling import Entry, Teller
 from connectors.perpex.tickets import Phase, Ticket, Tickets
 from engine.drive.seams import Clock
@@ -207,18 +207,13 @@ class Desk:
                 old.is_told = True
                 self._teller.canceled(old, "replaced")
             return True
-        if isinstance(outcome, Fault) and outcome.verdict not in {
-            Verdict.UNCLEAR,
-            Verdict.THROTTLED,
-        }:
-            old.is_replaced = False
-            self._note_gone(old, outcome)
-            self._teller.refused(command, self._reason(outcome))
-        elif isinstance(outcome, NotSent | Fault):
-            old.is_replaced = False
-            self._teller.refused(command, self._reason(outcome))
-        else:
+        if _is_unclear(outcome):
             self._tell_unclear(command, self._reason(outcome))
+            return False
+        old.is_replaced = False
+        if isinstance(outcome, Fault):
+            self._note_gone(old, outcome)
+        self._teller.refused(command, self._reason(outcome))
         return False
 
     def _answer(self, sent: Sequence[tuple[Ticket, Entry]], outcome: Outcome) -> None:
@@ -317,9 +312,7 @@ class Desk:
         outcome = await self._rest.cancel(ticket.order_id)
         if isinstance(outcome, Payload) and self._note_cancel(ticket, outcome):
             self._wake()
-        elif isinstance(outcome, Payload | Unclear) or (
-            isinstance(outcome, Fault) and outcome.verdict is Verdict.UNCLEAR
-        ):
+        elif _is_unclear(outcome):
             detail = self._reason(outcome)
             self._teller.unclear(ticket.instrument, ticket.cloid, ticket.generation, detail)
         else:
@@ -373,6 +366,12 @@ class Desk:
         if isinstance(outcome, Payload):
             return "the answer cannot be read"
         return self._rest.scrub(outcome.detail)[:_DETAIL_CHARS_MAX]
+
+
+def _is_unclear(outcome: Outcome) -> bool:
+    """Whether nobody knows what a cancel did; an answer that was not understood is such a one."""
+    is_unclear = isinstance(outcome, Fault) and outcome.verdict is Verdict.UNCLEAR
+    return is_unclear or isinstance(outcome, Payload | Unclear)
 
 
 def _cloid(command: Command) -> str:

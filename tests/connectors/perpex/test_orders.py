@@ -544,6 +544,35 @@ def test_a_cancel_nobody_knows_the_outcome_of_is_unclear_and_settled_by_the_acco
     assert ["OrderUnclear 0", "OrderAccepted 0"] == play(story)
 
 
+@pytest.mark.parametrize(
+    "later",
+    [
+        NotSentError("refused"),
+        error(429, "RATE_LIMITED"),
+        error(403, "FORBIDDEN"),
+        error(401, "UNAUTHORIZED"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("command", "kind", "expected"),
+    [(CANCEL, "cancel", "OrderUnclear 0"), (MODIFY, "modify", "OrderUnclear 1")],
+)
+def test_a_cancel_that_timed_out_stays_unclear_though_a_later_try_was_not_carried_out(
+    later: Any,  # noqa: ANN401
+    command: Command,
+    kind: str,
+    expected: str,
+) -> None:
+    async def story(rig: Rig) -> list[str]:
+        await open_order(rig)
+        rig.on("DELETE orders/1", 99.0, later)
+        rig.send(command, kind=kind)
+        await until(lambda: bool(rig.names()))
+        return rig.names()
+
+    assert [expected] == play(story)
+
+
 def test_a_cancel_of_an_order_nobody_knows_is_refused() -> None:
     async def story(rig: Rig) -> tuple[list[str], int]:
         rig.send(CANCEL, kind="cancel")
@@ -600,7 +629,10 @@ def test_a_modify_whose_new_order_is_refused_says_both_that_it_was_and_that_the_
         (error(404, "ORDER_NOT_FOUND"), "ModifyRejected 1"),
         (error(403, "FORBIDDEN"), "ModifyRejected 1"),
         (TransportError("reset"), "OrderUnclear 1"),
-        (error(503, "UNAVAILABLE"), "ModifyRejected 1"),
+        (error(429, "RATE_LIMITED"), "ModifyRejected 1"),
+        (NotSentError("refused"), "ModifyRejected 1"),
+        (error(503, "UNAVAILABLE"), "OrderUnclear 1"),
+        (bare(b"<html>", 502), "OrderUnclear 1"),
         (bare(b"<html>", 200), "OrderUnclear 1"),
         (reply({"id": "1", "status": "pending_cancel"}), "OrderUnclear 1"),
     ],
