@@ -881,6 +881,107 @@ def test_a_fill_without_any_client_id_is_held_until_the_order_it_may_be_of_is_an
     assert (0, [CLOID]) == play(story)
 
 
+FOREIGN: dict[str, Any] = {"order_id": "900", "client_order_id": None}
+
+
+async def unclear_and_filled(rig: Rig, *rows: Any, **fields: Any) -> tuple[list[str], str]:  # noqa: ANN401
+    """Whose the fills were taken for, and the id learned, long after a POST of unclear outcome."""
+    rig.on("POST orders", TransportError("reset"))
+    rig.send(place(**fields))
+    await asyncio.sleep(0.1)
+    rig.session.ask(AskOrder(ACCOUNT, BTC, CLOID, 0))
+    rig.on("GET trades", reply(list(rows)))
+    await asyncio.sleep(300)
+    ticket = rig.session.tickets.get(CLOID, 0)
+    assert ticket is not None
+    return [event.cloid for event in rig.told(OrderFilled)], ticket.order_id
+
+
+@pytest.mark.parametrize(
+    ("rows", "fields"),
+    [
+        ([{}], {}),
+        ([{"price": "99"}], {}),
+        ([{"price": "101", "side": "sell"}], {"side": Side.SELL}),
+        ([{"size": "0.2"}, {"size": "0.3"}], {}),
+        ([{"time": T0_MS + 1}], {}),
+    ],
+)
+def test_a_fill_of_nobody_s_is_taken_for_the_one_unclear_order_that_it_fits_in_every_fact(
+    rows: list[dict[str, Any]], fields: dict[str, Any]
+) -> None:
+    async def story(rig: Rig) -> tuple[list[str], str]:
+        made = [fill(f"f{number}", **FOREIGN, **row) for number, row in enumerate(rows)]
+        return await unclear_and_filled(rig, *made, **fields)
+
+    assert ([CLOID] * len(rows), "900") == play(story)
+
+
+@pytest.mark.parametrize(
+    ("rows", "fields"),
+    [
+        ([{"price": "100.001"}], {}),
+        ([{"side": "sell", "price": "99"}], {"side": Side.SELL}),
+        ([{"side": "sell"}], {}),
+        ([{"size": "0.501"}], {}),
+        ([{"size": "0.2"}, {"size": "0.4"}], {}),
+    ],
+)
+def test_a_fill_that_cannot_be_of_the_unclear_order_is_somebody_else_s(
+    rows: list[dict[str, Any]], fields: dict[str, Any]
+) -> None:
+    async def story(rig: Rig) -> tuple[list[str], str]:
+        made = [fill(f"f{number}", **FOREIGN, **row) for number, row in enumerate(rows)]
+        return await unclear_and_filled(rig, *made, **fields)
+
+    assert (["oid:900"] * len(rows), "") == play(story)
+
+
+async def after_an_echo(rig: Rig) -> None:
+    rig.on("POST orders", reply(order("1", client_order_id=OTHER)))
+    rig.on("GET account", reply(account(open_orders=[order("1", client_order_id=None)])))
+    rig.send(place(OTHER))
+    await asyncio.sleep(0.1)
+
+
+async def long_after(_: Rig) -> None:
+    await asyncio.sleep(20)
+
+
+async def beside_a_twin(rig: Rig) -> None:
+    rig.on("POST orders", TransportError("reset"))
+    rig.send(place(OTHER))
+    await asyncio.sleep(0.1)
+
+
+async def as_a_trigger(_: Rig) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("before", "fields"),
+    [
+        (after_an_echo, {}),
+        (long_after, {}),
+        (beside_a_twin, {}),
+        (as_a_trigger, {"trigger": Trigger(95_000, TriggerKind.STOP_LOSS, True)}),  # noqa: FBT003
+    ],
+)
+def test_a_fill_of_which_it_is_not_known_whether_it_is_of_the_unclear_order_stays_held(
+    before: Callable[[Rig], Coroutine[Any, Any, None]], fields: dict[str, Any]
+) -> None:
+    async def story(rig: Rig) -> tuple[tuple[list[str], str], list[str]]:
+        await before(rig)
+        held = await unclear_and_filled(rig, fill(**FOREIGN), **fields)
+        for cloid in (CLOID, OTHER):
+            rig.session.settler.dismiss(cloid)
+        rig.session.wake()
+        await asyncio.sleep(20)
+        return held, [event.cloid for event in rig.told(OrderFilled)]
+
+    assert (([], ""), ["oid:900"]) == play(story)
+
+
 # -- protection ------------------------------------------------------------------------------------
 
 
