@@ -15,7 +15,7 @@ from engine.model.events import OrderCarried, PositionCarried
 from engine.model.orders import OrderState, Signal
 from engine.state.accounts import EXTERNAL, Account
 from engine.state.market import Market
-from engine.state.orders import Order, Orders
+from engine.state.orders import Orders, new_order
 
 _FIRST_SIGNAL: Final = {OrderState.OPEN: Signal.ACCEPT, OrderState.WAITING: Signal.WAIT}
 
@@ -59,7 +59,7 @@ def carry_order(
         event.trigger,
         event.parent,
     )
-    order = Order(
+    order = new_order(
         place,
         account=account.name,
         strategy=owner,

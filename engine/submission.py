@@ -68,7 +68,7 @@ def _kind(command: Command) -> str:
 _Key = tuple[object, ...]
 
 
-class _Group(msgspec.Struct):
+class _Group(msgspec.Struct, gc=False):
     """What may go out together: commands of one kind and account, or one bracket.
 
     `rank` says how early it goes; `adds` counts those of its items that add risk.
@@ -302,7 +302,7 @@ class Planner:
     def _sent(self, group: _Group, items: Sequence[Approved], till: _Till, now_ns: int) -> Submit:
         """The effect that sends these, paid for out of both budgets."""
         count = len(items)
-        weight = till.weight(group.kind, count)
+        weight = 1 if till.weighs_batches else till.weight(group.kind, count)
         till.ip.spend(now_ns, weight)
         till.address.spend(count)
         self.batches += 1

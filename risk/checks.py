@@ -235,6 +235,19 @@ ADD_CHECKS: Final[tuple[Check, ...]] = (
 )
 
 
+# What bars new risk whatever order asks for it: not its size, its price or the money behind it.
+_BARRING: Final = frozenset(
+    (
+        "halted",
+        "stream_ready",
+        "no_price",
+        "stale_data",
+        "delisted",
+        "open_interest_cap",
+        "position_notional",
+        "leverage",
+    )
+)
 _OF_THE_HOUR: Final = frozenset(
     ("halted", "stream_ready", "no_price", "delisted", "open_interest_cap")
 )
@@ -243,7 +256,7 @@ _OF_THE_HOUR: Final = frozenset(
 class AddChecks:
     """The checks of an order that adds risk, without those that cannot fail under the limits."""
 
-    __slots__ = ("_all", "_measuring")
+    __slots__ = ("_all", "_barring", "_measuring")
 
     def __init__(self, limits: Limits) -> None:
         is_set = {
@@ -255,6 +268,7 @@ class AddChecks:
         }
         self._all = tuple([(name, check) for name, check in ADD_CHECKS if is_set.get(name, True)])
         self._measuring = tuple([item for item in self._all if item[0] not in _OF_THE_HOUR])
+        self._barring = tuple([check for name, check in self._all if name in _BARRING])
 
     def first_failure(self, p: Proposal) -> tuple[str, str, str] | None:
         """(check, limit, measured) of the first that refuses, or None."""
@@ -263,6 +277,10 @@ class AddChecks:
             if failure is not None:
                 return name, *failure
         return None
+
+    def bar(self, p: Proposal) -> bool:
+        """Whether new risk is barred now, whatever order asks for it."""
+        return any(check(p) is not None for check in self._barring)
 
 
 def is_open(p: Proposal) -> bool:

@@ -2,8 +2,9 @@
 
 Nothing else makes an `Approved`. CANCEL is never refused. REDUCE (its worst case, after what
 already rests on that side, stays within the account's live position) meets no operator limit, halt,
-budget share or stale data; the venue's rules may only resize it. ADD meets every check of
-`risk.checks`. What is approved counts at once, so the next intent of the same step sees it.
+budget share or stale data; the venue's rules may only resize it. A reduce-only order takes away
+what it would leave without a position (`risk.room`). ADD meets every check of `risk.checks`. What
+is approved counts at once, so the next intent of the same step sees it.
 """
 
 from __future__ import annotations
@@ -37,12 +38,12 @@ from engine.model.intents import (
 from engine.model.orders import OrderState
 from engine.model.units import Side, Tif
 from engine.state.accounts import Account
-from engine.state.exposure import Exposure
 from engine.state.market import Market
-from engine.state.orders import Order, Orders
+from engine.state.orders import Order, Orders, new_order
 from risk.asking import Asking
 from risk.checks import AddChecks
 from risk.limits import Limits
+from risk.room import left_over
 from risk.shaping import (
     NUMBERED,
     ill_formed,
@@ -70,6 +71,7 @@ class Gate:
         self.is_stopping = False
         self._markets = markets
         self._orders = orders
+        self._making_room: list[Verdict] = []
         self._judges: dict[type, Callable[[Any, Asking], list[Verdict]]] = {
             PlaceLimit: self._limit,
             PlaceMarket: self._market,
@@ -115,7 +117,11 @@ class Gate:
             bad = no_number(intent)
             if bad:
                 return [self._refuse_number(getattr(intent, "cloid", ""), asking, bad)]
-        return self._judges[kind](intent, asking)
+        verdicts = self._judges[kind](intent, asking)
+        if self._making_room:
+            verdicts = [*self._making_room, *verdicts]
+            self._making_room = []
+        return verdicts
 
     # -- orders ------------------------------------------------------------------------------------
 
@@ -238,8 +244,9 @@ class Gate:
                 return self._refuse(cloid, asking, "reduce_only", limit, str(position_lots))
             sz_lots = min(sz_lots, closable)
             place = resized(place, reducing_lots(sz_lots, px_ticks, closable, market))
+            self._make_room(place.side, px_ticks, place.sz_lots, asking)
         elif sz_lots <= closable and sz_lots <= (
-            most_lots := closable - _resting_lots(exposure, side)
+            most_lots := closable - exposure.resting_lots(side)
         ):
             place = resized(place, reducing_lots(sz_lots, px_ticks, most_lots, market))
         else:
@@ -248,8 +255,7 @@ class Gate:
             if refused is not None:
                 return refused
         account, strategy = asking.account.name, asking.strategy
-        # By position: names cost more than all the rest of it.
-        order = Order(place, account, strategy, exposure, market.scales, asking.now_ns, quote)
+        order = new_order(place, account, strategy, exposure, market.scales, asking.now_ns, quote)
         self._orders.add(order)
         return Approved(account, strategy, risk_class, place)
 
@@ -267,6 +273,12 @@ class Gate:
         proposal.ask(side, px_ticks, sz_lots, replaced, asking.now_ns, halted)
         failure = self._checks.first_failure(proposal)
         return None if failure is None else self._refuse(cloid, asking, *failure)
+
+    def _make_room(self, side: Side, px_ticks: int, sz_lots: int, asking: Asking) -> None:
+        """Take away what this reduce-only order might leave without a position (`risk.room`)."""
+        reduce = side, px_ticks, sz_lots
+        for order in left_over(self._orders, self._checks, asking, reduce, self._halt_reason()):
+            self._making_room += self._cancel_order(order, asking)
 
     # -- cancels and modifies ----------------------------------------------------------------------
 
@@ -336,8 +348,9 @@ class Gate:
                 limit = "a position to reduce"
                 return self._refuse(cloid, asking, "reduce_only", limit, str(position_lots))
             sz_lots = reducing_lots(min(sz_lots, closable), px_ticks, closable, asking.market)
+            self._make_room(side, px_ticks, max(0, sz_lots - order.counted_lots), asking)
         else:
-            others = _resting_lots(order.exposure, side) - order.counted_lots
+            others = order.exposure.resting_lots(side) - order.counted_lots
             if max(sz_lots, order.counted_lots) <= closable - others:
                 sz_lots = reducing_lots(sz_lots, px_ticks, closable - others, asking.market)
             else:
@@ -384,10 +397,3 @@ class Gate:
 
     def _refuse(self, cloid: str, asking: Asking, check: str, limit: str, measured: str) -> Refused:
         return Refused(asking.strategy, asking.instrument, cloid, check, limit, measured)
-
-
-def _resting_lots(exposure: Exposure, side: Side) -> int:
-    """Everything that could still trade on a side, reduce-only or not."""
-    if side > 0:
-        return exposure.buy_lots + exposure.reduce_buy_lots
-    return exposure.sell_lots + exposure.reduce_sell_lots

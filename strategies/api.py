@@ -4,7 +4,7 @@ A strategy subclasses `Strategy`, declares its parameters as a `Params` struct a
 `subscriptions()`, and overrides the handlers it needs. A handler returns None or a list of intents
 and must be deterministic: the time is `self.view.now_ns`, there is no clock, randomness or I/O. Own
 orders and fills always arrive where `on_order` or `on_fill` is overridden. The same class runs
-live, on paper and in a backtest.
+live and in a backtest.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from engine.core import Engine
 from engine.model.events import AssetContext, Bar, BookTop, FundingRate, Quote, Trade
 from engine.routes import NOTHING, Effects
 
+_NEAR_ROWS: Final = 32
 _ROUTED: Final = {
     StreamKind.QUOTE: Quote,
     StreamKind.BOOK: BookTop,
@@ -193,10 +194,16 @@ class _Run:
     def _stop(self, due: Due | None, touch_ns: int) -> int:
         """The first loaded row that must wait for the exchange, or for what is under way."""
         feed = self._feed
-        stop = bisect_left(feed.local_ns, touch_ns, feed.at)
+        local_ns, at = feed.local_ns, feed.at
+        # Mostly it is near: a few looks close by cost less than a search of all that is loaded.
+        near = at + _NEAR_ROWS
+        if near < feed.count and local_ns[near] >= touch_ns:
+            stop = bisect_left(local_ns, touch_ns, at, near)
+        else:
+            stop = bisect_left(local_ns, touch_ns, at)
         if due is not None:
             find = bisect_right if due[1] == TIMER else bisect_left
-            stop = min(stop, find(feed.local_ns, due[0], feed.at))
+            stop = min(stop, find(local_ns, due[0], at))
         return stop
 
     def _feed_rows(self, stop: int) -> None:

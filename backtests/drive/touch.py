@@ -76,9 +76,7 @@ class Touch:
         self._reach = 2 * reach
         has_levels = self._has_levels and bool(watch.levels)
         bid, ask = watch.bid_ticks, watch.ask_ticks
-        low, high = watch.trigger_low_ticks, watch.trigger_high_ticks
         lows, highs = prices.low_parts, prices.high_parts
-        mark_lows, mark_highs = prices.mark_low_parts, prices.mark_high_parts
         has_triggers = watch.has_triggers
         stop = at
         for part in range(at // PART_ROWS, min(at // PART_ROWS + reach, len(lows))):
@@ -89,7 +87,7 @@ class Touch:
             if (
                 lows[part] <= bid
                 or highs[part] >= ask
-                or (has_triggers and (mark_lows[part] <= low or mark_highs[part] >= high))
+                or (has_triggers and _may_fire(watch, prices, part))
             ):
                 crossed = _crossed(watch, prices, at, stop if hit < 0 else hit)
                 if crossed >= 0:
@@ -128,6 +126,14 @@ class Touch:
         told[np.searchsorted(off - off[0], np.flatnonzero(changed), side="right") - 1] = True
         row = int(told.argmax())
         return a + row if told[row] else -1
+
+
+def _may_fire(watch: Watch, prices: Searched, part: int) -> bool:
+    """Whether the mark reaches a trigger in one of these 16 rows."""
+    return (
+        prices.mark_low_parts[part] <= watch.trigger_low_ticks
+        or prices.mark_high_parts[part] >= watch.trigger_high_ticks
+    )
 
 
 def _crossed(watch: Watch, prices: Searched, a: int, b: int) -> int:

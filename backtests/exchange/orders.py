@@ -67,7 +67,7 @@ class Order(msgspec.Struct, eq=False):
         return is_stop is (self.side < 0)
 
 
-class Watch(msgspec.Struct, frozen=True):
+class Watch(msgspec.Struct, frozen=True, gc=False):
     """What of the market could touch the live orders of one instrument.
 
     Everything else may be skipped. `bid_ticks` is the highest own resting buy (0 if none),

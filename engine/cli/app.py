@@ -63,7 +63,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(own_version(), prog_name="perpd")
 def perpd() -> None:
-    """Trading bots for perpetual futures: one strategy, run live, on paper or in a backtest.
+    """Trading bots for perpetual futures: one strategy, run live or in a backtest.
 
     \b
     A first look, from nothing:

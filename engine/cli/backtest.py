@@ -49,6 +49,7 @@ def command(
 
     \b
     Examples:
+      perpd data generate --out build/demo/market.tape
       perpd backtest configs/demo.toml
       perpd backtest configs/demo.toml --out build/demo/out
       perpd backtest configs/demo.toml --json > summary.json

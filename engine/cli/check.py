@@ -32,10 +32,12 @@ def command(config: Path) -> None:
 
     Reads the file, loads its strategies and checks their parameters. Where the config has
     [backtest] data, also checks the symbols against it and shows the limits of each: the
-    operator's from [risk] beside the venue's. Last, how long the venue's rate budget lasts.
+    operator's from [risk] beside the venue's. Last, with a Hyperliquid venue, how long its rate
+    budget lasts.
 
     \b
     Example:
+      perpd data generate --out build/demo/market.tape
       perpd check configs/demo.toml
 
     \b

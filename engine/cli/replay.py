@@ -16,8 +16,8 @@ from engine.errors import PerpdError
 def command(folder: Path) -> None:
     """Run a recorded run again and compare every effect.
 
-    FOLDER is the journal of a live, paper or recorded run. Every event goes into a new engine;
-    what comes out must be what was recorded.
+    FOLDER is the journal of a live run or of a recorded backtest. Every event goes into a new
+    engine; what comes out must be what was recorded.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""The config file: one TOML file serves run, paper and backtest.
+"""The config file: one TOML file serves run and backtest.
 
 `load_config` reads and checks it, `resolve_strategies` turns what it names into classes and
 parameters, `assign_instruments` holds it against the market's metadata, `resolve_secret` fetches a

@@ -44,7 +44,7 @@ from engine.model.orders import OrderState
 from engine.model.units import NS_PER_MS
 from engine.state.accounts import EXTERNAL, Account
 from engine.state.market import Market
-from engine.state.orders import Order, Orders
+from engine.state.orders import Order, Orders, new_order
 from engine.submission import Planner
 
 KEYS_REMEMBERED_MAX: Final = 20_000
@@ -341,7 +341,7 @@ class _Fold:
         market = self._markets.get(place.instrument)
         if account is None or market is None or self._orders.get(place.cloid) is not None:
             return
-        order = Order(
+        order = new_order(
             place,
             account=account.name,
             strategy=EXTERNAL if note is None else note.strategy,

@@ -26,3 +26,17 @@ class Exposure:
         self.reduce_sell_lots = 0
         self.reserved_e8 = 0
         self.count = 0
+
+    def plain_lots(self, side: int) -> int:
+        """What may still trade on a side and may also open a position."""
+        return self.buy_lots if side > 0 else self.sell_lots
+
+    def reducing_lots(self, side: int) -> int:
+        """What may still trade on a side and may only reduce."""
+        return self.reduce_buy_lots if side > 0 else self.reduce_sell_lots
+
+    def resting_lots(self, side: int) -> int:
+        """Everything that may still trade on a side."""
+        if side > 0:
+            return self.buy_lots + self.reduce_buy_lots
+        return self.sell_lots + self.reduce_sell_lots

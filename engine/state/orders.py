@@ -12,7 +12,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from engine.model.commands import Place
+import msgspec
+
+from engine.model.commands import Place, Trigger
 from engine.model.orders import IS_ANOMALY, STEPS, OrderState, Signal
 from engine.model.units import Side, Tif, TriggerKind
 from engine.state.exposure import Exposure
@@ -24,81 +26,45 @@ _SENT, _UNKNOWN = OrderState.SENT, OrderState.UNKNOWN
 _CANCELED, _CANCEL_SENT = Signal.CANCELED, Signal.CANCEL_SENT
 
 
-class Order:
-    """One order of ours: what was asked, and what is known of it.
+class Order(msgspec.Struct, eq=False, gc=False):
+    """One order of ours: what was asked, and what is known of it. `new_order` makes one.
+
+    Nothing it refers to refers to orders, so there is no cycle for the garbage collector to find;
+    a run keeps so many of them that going over them would cost more than making them.
 
     `pending_*` is the modify in flight (size 0: none). `is_replaced` says that the present
     generation left the book while a modify is in flight: only its successor can do something.
     """
 
-    __slots__ = (
-        "account",
-        "cloid",
-        "counted_lots",
-        "counted_px_ticks",
-        "ended_ns",
-        "exposure",
-        "filled_lots",
-        "generation",
-        "instrument",
-        "is_replaced",
-        "money_per_unit",
-        "oid",
-        "parent",
-        "pending_px_ticks",
-        "pending_sz_lots",
-        "prior_state",
-        "px_scale",
-        "px_ticks",
-        "quote",
-        "reason",
-        "reduce_only",
-        "sent_ns",
-        "side",
-        "state",
-        "strategy",
-        "sz_lots",
-        "sz_scale",
-        "tif",
-        "trigger",
-    )
-
-    def __init__(  # noqa: PLR0913, PLR0917 - an order has this many facts
-        self,
-        place: Place,
-        account: str,
-        strategy: str,
-        exposure: Exposure,
-        scales: tuple[int, int, int],
-        sent_ns: int,
-        quote: str,
-    ) -> None:
-        self.account = account
-        self.strategy = strategy
-        self.exposure = exposure
-        self.px_scale, self.sz_scale, self.money_per_unit = scales
-        self.instrument = place.instrument
-        self.cloid = place.cloid
-        self.generation = 0
-        self.oid = 0
-        self.side: Side = place.side
-        self.px_ticks = place.px_ticks
-        self.sz_lots = place.sz_lots
-        self.tif: Tif = place.tif
-        self.reduce_only = place.reduce_only
-        self.trigger = place.trigger
-        self.parent = place.parent
-        self.quote = quote
-        self.filled_lots = 0
-        self.counted_lots = 0
-        self.counted_px_ticks = 0
-        self.pending_px_ticks = 0
-        self.pending_sz_lots = 0
-        self.is_replaced = False
-        self.state = self.prior_state = _SENT
-        self.reason = ""
-        self.sent_ns = sent_ns
-        self.ended_ns = 0
+    account: str
+    strategy: str
+    exposure: Exposure
+    px_scale: int
+    sz_scale: int
+    money_per_unit: int
+    instrument: str
+    cloid: str
+    side: Side
+    px_ticks: int
+    sz_lots: int
+    tif: Tif
+    reduce_only: bool
+    trigger: Trigger | None
+    parent: str
+    sent_ns: int
+    quote: str
+    generation: int = 0
+    oid: int = 0
+    filled_lots: int = 0
+    counted_lots: int = 0
+    counted_px_ticks: int = 0
+    pending_px_ticks: int = 0
+    pending_sz_lots: int = 0
+    is_replaced: bool = False
+    state: OrderState = _SENT
+    prior_state: OrderState = _SENT
+    reason: str = ""
+    ended_ns: int = 0
 
     @property
     def remaining_lots(self) -> int:
@@ -175,6 +141,38 @@ class Order:
         """No modify is in flight."""
         self.pending_px_ticks = self.pending_sz_lots = 0
         self.is_replaced = False
+
+
+def new_order(  # noqa: PLR0913, PLR0917 - an order has this many facts
+    place: Place,
+    account: str,
+    strategy: str,
+    exposure: Exposure,
+    scales: tuple[int, int, int],
+    sent_ns: int,
+    quote: str,
+) -> Order:
+    """An order that was just approved. By position: names cost more than all the rest of it."""
+    px_scale, sz_scale, money_per_unit = scales
+    return Order(
+        account,
+        strategy,
+        exposure,
+        px_scale,
+        sz_scale,
+        money_per_unit,
+        place.instrument,
+        place.cloid,
+        place.side,
+        place.px_ticks,
+        place.sz_lots,
+        place.tif,
+        place.reduce_only,
+        place.trigger,
+        place.parent,
+        sent_ns,
+        quote,
+    )
 
 
 class Orders:

@@ -101,3 +101,11 @@ def test_what_is_urgent_passes_everybody_who_waits_in_line() -> None:
         return order
 
     assert ["urgent", "line"] == run_virtual(play())
+
+
+def test_a_shorter_shut_does_not_open_a_window_that_is_shut_for_longer() -> None:
+    window = Window(10, 60, ManualClock())
+    window.shut(5)
+    window.shut(1)
+
+    assert 5 == window.wait_s()

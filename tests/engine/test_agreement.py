@@ -143,3 +143,18 @@ def test_a_read_of_an_account_that_is_not_in_the_run_is_counted_and_changes_noth
 
     assert {"AccountRead": 1} == house.engine.unknown
     assert 0 == house.net()
+
+
+@pytest.mark.parametrize("filled_at", ["first read", "second read"])
+def test_a_read_of_the_very_moment_of_our_last_fill_declares_nothing(filled_at: str) -> None:
+    """Whether the fill is in it cannot be told: both reads must be newer."""
+    house = live_house()
+    cloid = house.rest(BUY, 99.0, 1.0)
+    house.fill(cloid, 99.0, 0.5)
+    filled_ns = house.account.filled_ns
+    times = (filled_ns, filled_ns + 1) if filled_at == "first read" else (filled_ns + 1, filled_ns)
+    agreement = house.engine.agreement
+    for ts_ns in times:
+        assert () == agreement.read(AccountRead(ts_ns, ts_ns, MAIN, 0, 0, ((BTC, 3000),)))
+
+    assert 0 == agreement.declared

@@ -140,3 +140,20 @@ def test_after_a_fault_no_strategy_is_asked_for_its_last_wish(
 
     assert asked == handlers
     assert [cloid] == [command.cloid for command in commands(effects)]  # type: ignore[union-attr]
+
+
+def test_what_owners_paid_apart_from_the_account_is_counted_as_carried() -> None:
+    """Start + carried is what the run began with: else it would show a profit it did not make."""
+    house = live_house()
+    house.step(PositionCarried, MAIN, BTC, "one", 1000, 98 * 10**8, 95 * 10**8)
+
+    assert 95 * 10**8 == house.account.position(BTC).cost_e8
+    assert 3 * 10**8 == house.account.carried_e8
+
+
+def test_the_order_of_a_strategy_that_is_gone_is_no_quote() -> None:
+    house = live_house()
+    carry(house, owner="gone", quote="bid")
+    (order,) = house.engine.orders.all_live()
+
+    assert (EXTERNAL, "") == (order.strategy, order.quote)

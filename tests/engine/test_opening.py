@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connectors.port import AccountState, HeldPosition, OpenOrder
-from engine.drive.opening import missing_leverage, opening_events, resumption
+from engine.drive.opening import heard_once, missing_leverage, opening_events, resumption
 from engine.drive.recovery import Left, Owned
 from engine.model.commands import Place, Trigger
 from engine.model.effects import AskOrder
@@ -20,9 +20,9 @@ from engine.model.events import (
     PositionCarried,
 )
 from engine.model.orders import OrderState, Signal
-from engine.model.units import Side, Tif, TriggerKind
+from engine.model.units import NS_PER_MS, Side, Tif, TriggerKind
 from engine.state.exposure import Exposure
-from engine.state.orders import Order
+from engine.state.orders import Order, new_order
 from tests.engine.builders import BTC, ETH, MAIN, House, live_house
 
 NOW_NS = 9_000
@@ -40,7 +40,7 @@ def order(
 ) -> Order:
     """An order of "one", its quote "bid", as the journal left it."""
     place = Place(BTC, C1, Side.BUY, 99_000, 1_000, Tif.GTC, trigger is not None, trigger, parent)
-    made = Order(
+    made = new_order(
         place,
         account=MAIN,
         strategy="one",
@@ -279,3 +279,19 @@ def test_the_signal_of_an_unknown_order_is_one_that_asks() -> None:
     assert (AskOrder(MAIN, BTC, C1, 0),) == house.engine.step(event)
     house.engine.orders.signal(house.order(C1), Signal.ACCEPT, 0)
     assert OrderState.OPEN is house.order(C1).state
+
+
+def test_what_came_with_the_opening_and_what_was_booked_is_passed_over() -> None:
+    """`opened_ms` is the time of the state: a fill in that very ms is in it."""
+    heard: list[AnyEvent] = []
+    booked = frozenset({("fill", MAIN, 7, BTC, 4)})
+    sink = heard_once(heard.append, Left(opened_ms={MAIN: 5}, booked=booked))
+    numbers = Side.BUY, 99_000, 400, 99.0, 0.4, 5
+    fills = [
+        OrderFilled(ms * NS_PER_MS, 0, MAIN, BTC, C1, 0, 7, trade_id, *numbers, is_maker=True)
+        for ms, trade_id in ((4, 1), (5, 2), (6, 3), (7, 4))
+    ]
+    for one in fills:
+        sink(one)
+
+    assert [fills[2]] == heard

@@ -423,3 +423,64 @@ def test_a_journal_of_a_setup_that_cannot_be_read_is_an_error(tmp_path: Path) ->
 
     with pytest.raises(JournalError, match="META"):
         what_was_left(tmp_path / "j")
+
+
+def test_accounts_that_open_one_right_after_the_other_are_all_taken_over(tmp_path: Path) -> None:
+    accounts = ((MAIN, ADDRESS), ("other", "0xdef"))
+    with Run(tmp_path / "j", accounts=accounts) as run:
+        for account, cash_e8 in ((MAIN, 5), ("other", 7)):
+            run.hear(AccountOpened(1 * MS, 0, account, "hl", cash_e8))
+        run.hear(BlockTime(0, 0))
+
+    assert {MAIN: 5, "other": 7} == what_was_left(tmp_path / "j").cash_e8
+
+
+def test_an_order_that_is_listed_when_a_run_begins_leaves_no_action_unanswered(
+    tmp_path: Path,
+) -> None:
+    with Run(tmp_path / "j") as run:
+        run.open(1).send(place())
+    carried = OrderCarried(
+        0, 0, MAIN, BTC, C1, 0, 7, "mine", "bid", Side.BUY, 99_000, 1_000, Tif.ALO,
+        reduce_only=False, state=OrderState.OPEN,
+    )  # fmt: skip
+    with Run(tmp_path / "j") as run:
+        run.hear(AccountOpened(9 * MS, 0, MAIN, "hl", 1_000), carried, BlockTime(0, 0))
+
+    assert () == what_was_left(tmp_path / "j").unanswered
+
+
+def test_the_newest_nonce_and_times_are_the_highest_and_not_the_last(tmp_path: Path) -> None:
+    """Another account's signer, or another venue, may count lower; reports may come late."""
+    with Run(tmp_path / "j") as run:
+        run.open(1).nonce = 50
+        run.send(place())
+        run.nonce = 0
+        run.send(place(C2))
+        run.hear(fill(9, 1), fill(4, 2))
+    left = what_was_left(tmp_path / "j")
+
+    assert (51, {MAIN: 9}) == (left.nonce_max, left.fills_seen_ms)
+
+
+def test_an_older_run_of_another_account_hides_no_action_of_this_one(tmp_path: Path) -> None:
+    """Each account's unanswered actions are those of the run that last took it over."""
+    both = ((MAIN, ADDRESS), ("other", "0xdef"))
+    opened = AccountOpened(9 * MS, 0, MAIN, "hl", 1_000)
+    carried = OrderCarried(
+        0, 0, MAIN, BTC, C1, 0, 7, "mine", "bid", Side.BUY, 99_000, 1_000, Tif.ALO,
+        reduce_only=False, state=OrderState.OPEN,
+    )  # fmt: skip
+    with Run(tmp_path / "j", accounts=both) as run:
+        run.open(1).open(1, 5, "other").send(place())
+    with Run(tmp_path / "j") as run:
+        run.nonce = 7
+        run.hear(opened, carried)
+        modify = run.send(ModifyOrder(BTC, C1, 1, Side.BUY, 98_000, 900, Tif.ALO), kind="modify")
+    unknown = msgspec.structs.replace(
+        carried, state=OrderState.UNKNOWN, pending_px_ticks=98_000, pending_sz_lots=900
+    )
+    with Run(tmp_path / "j", accounts=both) as run:
+        run.hear(opened, unknown, BlockTime(0, 0)).open(9, 5, "other")
+
+    assert (modify,) == what_was_left(tmp_path / "j").unanswered

@@ -399,3 +399,42 @@ def test_a_payment_of_the_request_has_the_form_of_the_stream() -> None:
         flat.szi,
         flat.funding_rate,
     )
+
+
+def test_a_state_that_was_read_again_says_that_fills_were_not_read_after_it() -> None:
+    async def play() -> list[Any]:
+        now_ms = virtual_clock().now_ns() // NS_PER_MS
+        old, new = raw_state(time=now_ms - 10), raw_state(time=now_ms)
+        rows = msgspec.json.encode([fill_row(1, now_ms)])
+        rig = Rig(Venue(userFillsByTime=rows, clearinghouseState=[old, new]))
+        await rig.reconciler.catch_up(rig.settler)
+        return rig.parts.take()
+
+    (told,) = [event for event in run_virtual(play()) if isinstance(event, AccountRead)]
+
+    assert not told.is_caught_up
+
+
+class Ending(Venue):
+    """Its stream says that an order ended while the open orders are on their way."""
+
+    rig: Rig
+
+    async def answer(self, path: str, body: bytes) -> HttpReply:
+        reply = await super().answer(path, body)
+        if self.asked[-1] == "frontendOpenOrders":
+            leg = self.rig.common.orders.by_oid("main", 5)
+            assert leg is not None
+            self.rig.parts.reports.canceled(leg, "canceled")
+        return reply
+
+
+def test_an_order_that_ended_after_open_orders_were_asked_for_stays_over() -> None:
+    async def play() -> list[Any]:
+        rig = Rig(venue := Ending(frontendOpenOrders=listed(5, 1)))
+        rig.rest(1, 5)
+        venue.rig = rig
+        await rig.reconciler.catch_up(rig.settler)
+        return rig.parts.take()
+
+    assert [OrderCanceled, AccountRead] == [type(event) for event in run_virtual(play())]

@@ -167,6 +167,17 @@ def test_a_cancel_that_met_a_modify_is_about_the_generation_the_venue_holds() ->
     assert [("OrderCanceled", 1, 6)] == told(desk.parts)
 
 
+def test_a_cancel_of_a_modify_that_is_not_answered_yet_is_about_what_the_modify_makes() -> None:
+    desk = Desk()
+    desk.parts.sent("order", PLACE)
+    desk.answer(PLACE, Resting(5))
+    desk.parts.sent("modify", MODIFY)
+    desk.parts.take()
+
+    desk.answer(CancelOrder("hl:BTC", cloid(1), 1), Unclear("timeout"))
+    assert [("OrderUnclear", 1, -1)] == told(desk.parts)
+
+
 def test_a_cancel_of_an_order_that_is_not_ours_goes_by_its_oid() -> None:
     desk = Desk()
     foreign = CancelOrder("hl:BTC", "oid:77", 0)

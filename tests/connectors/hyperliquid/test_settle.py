@@ -397,3 +397,17 @@ async def test_an_end_that_came_by_stream_meanwhile_is_not_undone() -> None:
 
     assert not any(isinstance(event, OrderAccepted) for event in events)
     assert isinstance(events[0], OrderCanceled)
+
+
+@pytest.mark.parametrize(("margins", "burns"), [(0.5, 1), (1.5, 0)])
+def test_an_action_is_burnt_until_the_margin_after_its_expiry_is_over(
+    margins: float, burns: int
+) -> None:
+    async def play() -> list[str]:
+        rig = Rig([UNKNOWN], [Success()])
+        rig.unclear("order", PLACE, nonce=7, expires_in_ms=5_000)
+        await asyncio.sleep(5 + margins * SETTINGS.expired_margin_ms / 1000)
+        await rig.settle()
+        return rig.log
+
+    assert burns == run_virtual(play()).count("burn 7")

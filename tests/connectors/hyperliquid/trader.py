@@ -47,7 +47,7 @@ from engine.model.orders import OrderState
 from engine.model.units import Side, Tif
 from engine.state.accounts import Account
 from engine.state.market import Market
-from engine.state.orders import Order, Orders
+from engine.state.orders import Order, Orders, new_order
 from engine.submission import Planner
 from tests.connectors.hearing import Hearing
 
@@ -191,7 +191,7 @@ class Trader(Hearing):
             self.where, cloid, side, self.px(factor, side), lots, tif, reduce_only=reduce_only
         )
         self.orders.add(
-            Order(
+            new_order(
                 place,
                 account=ACCOUNT,
                 strategy="me",

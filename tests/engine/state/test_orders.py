@@ -15,7 +15,7 @@ from engine.model.orders import FINAL, OrderState, Signal
 from engine.model.units import Side, Tif
 from engine.state import orders as orders_module
 from engine.state.exposure import Exposure
-from engine.state.orders import Order, Orders
+from engine.state.orders import Order, Orders, new_order
 
 SCALES = (1000, 1000, 100)
 BTC = "hl:BTC"
@@ -41,7 +41,7 @@ def place(
 
 
 def add(orders: Orders, exposure: Exposure, what: Place, quote: str = "") -> Order:
-    order = Order(
+    order = new_order(
         what,
         account="main",
         strategy="one",
