@@ -185,7 +185,7 @@ class Desk:
             if isinstance(command, ModifyOrder) and not await self._clear_way(command):
                 continue
             ticket = Ticket.of(command, self._clock.monotonic_ns())
-            self._inherit(ticket)
+            self._tickets.inherit(ticket)
             self._tickets.add(ticket)
             sent.append((ticket, command))
             orders.append(order)
@@ -240,13 +240,6 @@ class Desk:
             self._on_unclear(ticket)
             return
         self._refused(ticket, command, self._reason(answer))
-
-    def _inherit(self, ticket: Ticket) -> None:
-        """A next generation belongs where the one before it belonged."""
-        old = self._tickets.get(ticket.cloid, ticket.generation - 1)
-        if old is not None:
-            ticket.parent = old.parent
-            ticket.prior_lots = old.prior_lots + old.booked_lots
 
     def _refused(self, ticket: Ticket, command: Entry, reason: str) -> None:
         self._tickets.end(ticket, self._clock.monotonic_ns())

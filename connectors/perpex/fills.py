@@ -172,7 +172,7 @@ class FillBook:
         else:
             if fill.order_id and not ticket.order_id:
                 self._tickets.learn(ticket, fill.order_id)
-            ticket.booked_lots += event.sz_lots
+            self._tickets.book(ticket, event.sz_lots)
         self._teller.sink(event)
         if ticket is not None and ticket.is_filled and ticket.phase is not Phase.SENT:
             self._end(ticket)

@@ -78,6 +78,7 @@ class Settler:
         if self._tickets.get(ask.cloid, ask.generation) is None:
             ticket = Ticket(ask.instrument, ask.cloid, ask.generation, self._clock.monotonic_ns())
             ticket.phase = Phase.UNCLEAR
+            self._tickets.inherit(ticket)
             self._tickets.add(ticket)
             self.note_unclear(ticket)
 

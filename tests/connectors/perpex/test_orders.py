@@ -1094,6 +1094,41 @@ def test_a_modified_entry_keeps_its_children_unless_nothing_is_left_of_it(
     assert expected == play(story)
 
 
+@pytest.mark.parametrize("answer", [99.0, error(503, "UNAVAILABLE")])
+@pytest.mark.parametrize(
+    ("early", "late", "expected"),
+    [
+        ([fill(size="0.1")], [fill(size="0.1")], []),
+        ([], [fill(size="0.1")], []),
+        ([], [], ["2", "3"]),
+    ],
+)
+def test_an_entry_lost_in_an_unclear_modify_keeps_its_children_for_what_was_filled_of_it(
+    answer: Any,  # noqa: ANN401
+    early: list[Any],
+    late: list[Any],
+    expected: list[str],
+) -> None:
+    async def story(rig: Rig) -> list[str]:
+        await bracket(rig)
+        rig.on("GET trades", reply(early))
+        rig.session.wake()
+        await asyncio.sleep(5)
+        rig.on("DELETE orders/1", answer)
+        rig.send(MODIFY, kind="modify")
+        await until(lambda: bool(rig.told(OrderUnclear)))
+        rig.session.ask(AskOrder(ACCOUNT, BTC, CLOID, 1))
+        rig.on("GET trades", reply(late))
+        children = (("2", OTHER), ("3", THIRD))
+        left = [order(number, "pending", client_order_id=cloid) for number, cloid in children]
+        rig.on("GET account", reply(account(open_orders=left)))
+        await asyncio.sleep(120)
+        assert "1" in gone(rig)
+        return [number for number in gone(rig) if number != "1"]
+
+    assert expected == play(story)
+
+
 # -- leverage, funding, account --------------------------------------------------------------------
 
 
