@@ -4,8 +4,9 @@ Each is told once, by its id, to the order it belongs to. One that belongs to no
 an order on its market is in flight or unclear is held back: it may be that order's. After a while
 it is taken for the one unclear order that it fits in every fact, if the venue was never seen to
 echo a client id; while it is not known whose it is, it stays held, and one that can be of none of
-them is somebody else's. An order that left the book is told to be gone only when the fills that the
-venue says it had have been read.
+them is somebody else's. What was held while opening is let go of after that while, whosever it is.
+An order that left the book is told to be gone only when the fills that the venue says it had have
+been read.
 """
 
 from __future__ import annotations
@@ -142,7 +143,8 @@ class FillBook:
     def _consider(self, fill: FillWire) -> None:
         where = self._id_of(fill.symbol)
         instrument = self._instruments.get(where)
-        if int(fill.time) <= self.opened_ms:
+        is_of_opening = int(fill.time) <= self.opened_ms
+        if is_of_opening and fill.id not in self.held:
             self._remember(fill)
             return
         if instrument is None:
@@ -154,6 +156,9 @@ class FillBook:
             if self._is_held(fill, where):
                 return
             owners = self._owners(fill, instrument)
+            if is_of_opening:
+                self._release(fill, instrument, owners)
+                return
             ticket = self._adopt(fill, instrument, owners)
             if ticket is None and owners and fill.id in self.held:
                 return
@@ -277,6 +282,21 @@ class FillBook:
             instrument=instrument.id,
         )
         return ticket
+
+    def _release(self, fill: FillWire, instrument: Instrument, owners: Sequence[Ticket]) -> None:
+        """Let go of a fill that was held while opening: nothing will tell whose it is.
+
+        The position that the account was read with includes it. But fills are held only where a
+        ledger goes on, and such a ledger opens with the position of its journal: that includes the
+        fill only if an earlier run booked it. So it is told, and the sink passes over what is in
+        the journal: it is booked once. It proves nothing of an order sent before that reading, and
+        keeps none unclear; but an entry that it may be of keeps its protection.
+        """
+        lots = scaled(fill.size, instrument.sz_decimals, "fill size")
+        self._book(fill, instrument, None)
+        for ticket in owners:
+            if not ticket.parent:
+                ticket.prior_lots += lots
 
     def _id_of(self, symbol: str) -> str:
         return f"{self._venue}:{self._settings.coin(symbol)}"

@@ -1307,6 +1307,48 @@ def test_orders_of_an_earlier_run_are_recognised_asked_about_and_settled() -> No
     assert ["OrderAccepted 1", "OrderCanceled 2"] == sorted(run_virtual(run()))
 
 
+@pytest.mark.parametrize("size", ["0.5", "0.1", "0.6"])
+def test_a_fill_held_while_opening_is_told_once_and_keeps_no_order_of_an_earlier_run_unclear(
+    size: str,
+) -> None:
+    async def run() -> tuple[list[str], list[str], list[str], dict[str, Any]]:
+        rig = Rig()
+        rows = [fill(size=size, time=T0_MS - 1_000, **FOREIGN)]
+        rig.on("GET trades", reply(rows))
+        unanswered = Outgoing(VENUE, ACCOUNT, batch(place()), 0, b"{}")
+        await rig.open(Resumption(unanswered=(unanswered,), fills_seen_ms={ACCOUNT: T0_MS - 2_000}))
+        rig.session.ask(AskOrder(ACCOUNT, BTC, CLOID, 0))
+        await asyncio.sleep(120)
+        await rig.session.aclose()
+        filled = [event.cloid for event in rig.told(OrderFilled)]
+        return filled, gone(rig), rig.phases("unclear-order"), dict(rig.session.fills.held)
+
+    assert (["oid:900"], ["1"], ["gap", "ready"], {}) == run_virtual(run())
+
+
+def test_an_entry_of_an_earlier_run_that_a_fill_held_while_opening_may_be_of_keeps_its_stop() -> (
+    None
+):
+    stop = Trigger(95_000, TriggerKind.STOP_LOSS, True)  # noqa: FBT003
+    child = place(OTHER, side=Side.SELL, reduce_only=True, trigger=stop, parent=CLOID)
+
+    async def run(rows: list[Any]) -> list[str]:
+        rig = Rig()
+        listed = order("2", "pending", client_order_id=OTHER, side="sell")
+        rig.on("GET account", reply(account(open_orders=[listed])))
+        rig.on("GET trades", reply(rows))
+        rig.on("DELETE orders/2", reply({"status": "canceled", "filled_size": "0"}))
+        unanswered = Outgoing(VENUE, ACCOUNT, batch(place(), child, kind="bracket"), 0, b"{}")
+        await rig.open(Resumption(unanswered=(unanswered,), fills_seen_ms={ACCOUNT: T0_MS - 2_000}))
+        rig.session.ask(AskOrder(ACCOUNT, BTC, CLOID, 0))
+        await asyncio.sleep(120)
+        await rig.session.aclose()
+        return gone(rig)
+
+    assert ["1", "2"] == run_virtual(run([]))
+    assert ["1"] == run_virtual(run([fill(time=T0_MS - 1_000, **FOREIGN)]))
+
+
 def test_a_generation_of_an_earlier_run_that_nobody_asks_about_ends_without_a_word() -> None:
     async def run() -> tuple[int, list[str]]:
         rig = Rig()
