@@ -1,7 +1,8 @@
 """The answer to a POST of one order or of several, as one answer for each of them.
 
 What is missing, doubled in place, or cannot be read leaves its order unclear: a POST that succeeded
-has done something, and nobody knows what.
+has done something, and nobody knows what. So does an error whose code is not known: a success has
+no status that would say that nothing was done.
 """
 
 from __future__ import annotations
@@ -36,16 +37,16 @@ def split_answer(payload: Payload, count: int, quarantine: Quarantine) -> list[O
             continue
         seen.add(index)
         try:
-            answers[index] = _result(result)
+            answers[index] = _result(result, payload.status)
         except VenueError:
             quarantine.keep("order of a batch", payload.raw)
     return answers
 
 
-def _result(result: BatchResultWire) -> OrderWire | Outcome:
+def _result(result: BatchResultWire, status: int) -> OrderWire | Outcome:
     """One result of a batch. Raises VenueError when it is neither an order nor an error."""
     if is_given(result.order):
         return decode(result.order, OrderWire)
     if not is_given(result.error):
         raise VenueError("perpex: a result that is neither an order nor an error")
-    return read_fault(422, result.error)
+    return read_fault(status, result.error)

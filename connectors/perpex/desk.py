@@ -23,7 +23,7 @@ from connectors.perpex.mapping.settings import PerpexSettings
 from connectors.perpex.mapping.wire import CanceledWire, OrderWire
 from connectors.perpex.numbers import scaled
 from connectors.perpex.plan import POST, Step, decode_plan, encode_plan, make_plan
-from connectors.perpex.rest import NotSent, Outcome, PerpexRest, Unclear
+from connectors.perpex.rest import Outcome, PerpexRest, Unclear
 from connectors.perpex.telling import Entry, Teller
 from connectors.perpex.tickets import Phase, Ticket, Tickets
 from engine.drive.seams import Clock
@@ -185,7 +185,7 @@ class Desk:
             if isinstance(command, ModifyOrder) and not await self._clear_way(command):
                 continue
             ticket = Ticket.of(command, self._clock.monotonic_ns())
-            self._inherit(ticket)
+            self._tickets.inherit(ticket)
             self._tickets.add(ticket)
             sent.append((ticket, command))
             orders.append(order)
@@ -207,18 +207,13 @@ class Desk:
                 old.is_told = True
                 self._teller.canceled(old, "replaced")
             return True
-        if isinstance(outcome, Fault) and outcome.verdict not in {
-            Verdict.UNCLEAR,
-            Verdict.THROTTLED,
-        }:
-            old.is_replaced = False
-            self._note_gone(old, outcome)
-            self._teller.refused(command, self._reason(outcome))
-        elif isinstance(outcome, NotSent | Fault):
-            old.is_replaced = False
-            self._teller.refused(command, self._reason(outcome))
-        else:
+        if _is_unclear(outcome):
             self._tell_unclear(command, self._reason(outcome))
+            return False
+        old.is_replaced = False
+        if isinstance(outcome, Fault):
+            self._note_gone(old, outcome)
+        self._teller.refused(command, self._reason(outcome))
         return False
 
     def _answer(self, sent: Sequence[tuple[Ticket, Entry]], outcome: Outcome) -> None:
@@ -245,13 +240,6 @@ class Desk:
             self._on_unclear(ticket)
             return
         self._refused(ticket, command, self._reason(answer))
-
-    def _inherit(self, ticket: Ticket) -> None:
-        """A next generation belongs where the one before it belonged."""
-        old = self._tickets.get(ticket.cloid, ticket.generation - 1)
-        if old is not None:
-            ticket.parent = old.parent
-            ticket.prior_lots = old.prior_lots + old.booked_lots
 
     def _refused(self, ticket: Ticket, command: Entry, reason: str) -> None:
         self._tickets.end(ticket, self._clock.monotonic_ns())
@@ -318,9 +306,7 @@ class Desk:
         outcome = await self._rest.cancel(ticket.order_id)
         if isinstance(outcome, Payload) and self._note_cancel(ticket, outcome):
             self._wake()
-        elif isinstance(outcome, Payload | Unclear) or (
-            isinstance(outcome, Fault) and outcome.verdict is Verdict.UNCLEAR
-        ):
+        elif _is_unclear(outcome):
             detail = self._reason(outcome)
             self._teller.unclear(ticket.instrument, ticket.cloid, ticket.generation, detail)
         else:
@@ -374,6 +360,12 @@ class Desk:
         if isinstance(outcome, Payload):
             return "the answer cannot be read"
         return self._rest.scrub(outcome.detail)[:_DETAIL_CHARS_MAX]
+
+
+def _is_unclear(outcome: Outcome) -> bool:
+    """Whether nobody knows what a cancel did; an answer that was not understood is such a one."""
+    is_unclear = isinstance(outcome, Fault) and outcome.verdict is Verdict.UNCLEAR
+    return is_unclear or isinstance(outcome, Payload | Unclear)
 
 
 def _cloid(command: Command) -> str:

@@ -1,13 +1,17 @@
 """Fills from GET /trades: the one word that moves a position, since no push of them is documented.
 
 Each is told once, by its id, to the order it belongs to. One that belongs to no order we know while
-an order on its market is in flight or unclear is held back: it may be that order's. An order that
-left the book is told to be gone only when the fills that the venue says it had have been read.
+an order on its market is in flight or unclear is held back: it may be that order's. After a while
+it is taken for the one unclear order that it fits in every fact, if the venue was never seen to
+echo a client id; while it is not known whose it is, it stays held, and one that can be of none of
+them is somebody else's. What was held while opening is let go of after that while, whosever it is.
+An order that left the book is told to be gone only when the fills that the venue says it had have
+been read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -24,12 +28,14 @@ from engine.drive.seams import Clock
 from engine.errors import VenueError
 from engine.model.events import OrderFilled
 from engine.model.instruments import Instrument
-from engine.model.units import NS_PER_S
+from engine.model.units import NS_PER_S, Side
 
 SEEN_REMEMBERED_MAX: Final = 100_000
 HELD_MAX: Final = 1_000
 POLLS_MAX: Final = 5
 OVERLAP_MS: Final = 10_000
+CLOCKS_APART_NS: Final = 5 * NS_PER_S
+"""How far the venue's clock may be behind ours: a fill is no earlier than its order, less this."""
 
 
 class FillBook:
@@ -50,6 +56,7 @@ class FillBook:
         *,
         venue: str,
         on_end: Callable[[Ticket], None],
+        has_echo: Callable[[], bool],
     ) -> None:
         self.newest_ms = 0
         self.opened_ms = 0
@@ -64,7 +71,9 @@ class FillBook:
         self._quarantine = quarantine
         self._venue = venue
         self._on_end = on_end
+        self._has_echo = has_echo
         self._seen: dict[str, None] = {}
+        self._others: dict[str, None] = {}
         self._log = structlog.get_logger().bind(account=teller.account)
 
     @property
@@ -134,7 +143,8 @@ class FillBook:
     def _consider(self, fill: FillWire) -> None:
         where = self._id_of(fill.symbol)
         instrument = self._instruments.get(where)
-        if int(fill.time) <= self.opened_ms:
+        is_of_opening = int(fill.time) <= self.opened_ms
+        if is_of_opening and fill.id not in self.held:
             self._remember(fill)
             return
         if instrument is None:
@@ -145,16 +155,29 @@ class FillBook:
         if ticket is None:
             if self._is_held(fill, where):
                 return
-            ticket = self._adopt(fill, where)
-        elif fill.client_order_id:
+            owners = self._owners(fill, instrument)
+            if is_of_opening:
+                self._release(fill, instrument, owners)
+                return
+            ticket = self._adopt(fill, instrument, owners)
+            if ticket is None and owners and fill.id in self.held:
+                return
+        elif (fill.client_order_id or "").lower() == ticket.client_id:
             self.echo_seen = True
+        self._book(fill, instrument, ticket)
+
+    def _book(self, fill: FillWire, instrument: Instrument, ticket: Ticket | None) -> None:
+        """Tell a fill, of this order or of somebody else's. Raises VenueError as `_event`."""
         event = self._event(fill, instrument, ticket)
         self._remember(fill)
         self.held.pop(fill.id, None)
-        if ticket is not None:
+        if ticket is None:
+            if fill.order_id:
+                _keep(self._others, fill.order_id)
+        else:
             if fill.order_id and not ticket.order_id:
                 self._tickets.learn(ticket, fill.order_id)
-            ticket.booked_lots += event.sz_lots
+            self._tickets.book(ticket, event.sz_lots)
         self._teller.sink(event)
         if ticket is not None and ticket.is_filled and ticket.phase is not Phase.SENT:
             self._end(ticket)
@@ -212,31 +235,93 @@ class FillBook:
         self.held[fill.id] = fill_, since_ns
         return True
 
-    def _adopt(self, fill: FillWire, instrument: str) -> Ticket | None:
-        """The one unclear order on this market and side that a fill of nobody's can be of."""
+    def _owners(self, fill: FillWire, instrument: Instrument) -> list[Ticket]:
+        """The orders in flight or unclear that a fill of nobody's may be of.
+
+        What is held under the same id of the venue's is of the same order. Raises VenueError for a
+        fill that does not fit the grid.
+        """
+        if fill.client_order_id or fill.order_id in self._others:
+            return []
         side = names.SIDES.get(fill.side.lower())
-        fitting = [
+        px_ticks = scaled(fill.price, instrument.px_decimals, "fill price")
+        others = [
+            other.size
+            for other, _ in self.held.values()
+            if other.id != fill.id and fill.order_id and other.order_id == fill.order_id
+        ]
+        sz_lots = scaled(sum(others, fill.size), instrument.sz_decimals, "fill size")
+        return [
             ticket
             for ticket in self._tickets.alive()
-            if ticket.phase is Phase.UNCLEAR
+            if ticket.instrument == instrument.id
+            and ticket.phase in {Phase.SENT, Phase.UNCLEAR}
             and not ticket.order_id
-            and ticket.instrument == instrument
-            and ticket.side is side
+            and (ticket.side is None or _may_be_of(ticket, side, px_ticks, sz_lots))
         ]
-        if len(fitting) != 1 or not fill.order_id or fill.client_order_id:
+
+    def _adopt(
+        self, fill: FillWire, instrument: Instrument, owners: Sequence[Ticket]
+    ) -> Ticket | None:
+        """The unclear order that a fill of nobody's is taken for, where nothing speaks against it.
+
+        A trigger's fill has no limit to be held against, and an order that was only asked about has
+        no facts: of those it is not known.
+        """
+        if len(owners) != 1 or not fill.order_id or self._has_echo():
             return None
-        self._log.warning("perpex: fill taken for the unclear order", cloid=fitting[0].cloid)
-        return fitting[0]
+        ticket = owners[0]
+        if ticket.phase is not Phase.UNCLEAR or ticket.side is None or ticket.is_trigger:
+            return None
+        age_ns = self._clock.monotonic_ns() - ticket.sent_ns
+        if fill.time.ns < self._clock.now_ns() - age_ns - CLOCKS_APART_NS:
+            return None
+        self._log.warning(
+            "perpex: fill taken for the unclear order",
+            cloid=ticket.cloid,
+            instrument=instrument.id,
+        )
+        return ticket
+
+    def _release(self, fill: FillWire, instrument: Instrument, owners: Sequence[Ticket]) -> None:
+        """Let go of a fill that was held while opening: nothing will tell whose it is.
+
+        The position that the account was read with includes it. But fills are held only where a
+        ledger goes on, and such a ledger opens with the position of its journal: that includes the
+        fill only if an earlier run booked it. So it is told, and the sink passes over what is in
+        the journal: it is booked once. It proves nothing of an order sent before that reading, and
+        keeps none unclear; but an entry that it may be of keeps its protection.
+        """
+        lots = scaled(fill.size, instrument.sz_decimals, "fill size")
+        self._book(fill, instrument, None)
+        for ticket in owners:
+            if not ticket.parent:
+                ticket.prior_lots += lots
 
     def _id_of(self, symbol: str) -> str:
         return f"{self._venue}:{self._settings.coin(symbol)}"
 
     def _remember(self, fill: FillWire) -> None:
         self.newest_ms = max(self.newest_ms, int(fill.time))
-        self._seen[fill.id] = None
-        if len(self._seen) > SEEN_REMEMBERED_MAX:
-            del self._seen[next(iter(self._seen))]
+        _keep(self._seen, fill.id)
 
     def _end(self, ticket: Ticket) -> None:
         self._tickets.end(ticket, self._clock.monotonic_ns())
         self._on_end(ticket)
+
+
+def _keep(ids: dict[str, None], number: str) -> None:
+    ids[number] = None
+    if len(ids) > SEEN_REMEMBERED_MAX:
+        del ids[next(iter(ids))]
+
+
+def _may_be_of(ticket: Ticket, side: Side | None, px_ticks: int, sz_lots: int) -> bool:
+    """Whether a fill has the side of an order, a price within its limit, and no more than it."""
+    if side is not ticket.side or ticket.booked_lots + sz_lots > ticket.sz_lots:
+        return False
+    if ticket.is_trigger:
+        return True
+    if side is Side.BUY:
+        return px_ticks <= ticket.px_ticks
+    return px_ticks >= ticket.px_ticks

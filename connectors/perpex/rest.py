@@ -1,8 +1,10 @@
 """REST: every endpoint of the page as one method, with what may be tried again and what may not.
 
 Reads are tried again (after 429, 5xx, a lost connection, and once after 401 with a new token).
-Cancels too, since a second one does no harm. An order is sent once: it ends as taken, refused, or
-unclear. A token goes to the one host of the settings, and to none while the base path is probed.
+Cancels too, since a second one does no harm; after a try that was unclear only the venue's word
+that the order is canceled or gone makes the outcome clear. An order is sent once: it ends as taken,
+refused, or unclear. A token goes to the one host of the settings, and to none while the base path
+is probed.
 """
 
 from __future__ import annotations
@@ -210,10 +212,12 @@ class PerpexRest:
         """DELETE /orders/{id}, tried again where that does no harm; waits for the budget.
 
         `is_paid` says that the budget has counted the first try already.
-        After a try that was unclear, "gone" may mean that this very cancel was carried out.
+        A try that was unclear may have been carried out: whatever those after it say, the outcome
+        is unclear then, unless one says that the order is canceled, or gone (maybe by this cancel).
         """
         path = f"{names.ORDERS}/{quote(order_id, safe='')}"
         outcome: Outcome = NotSent("not tried")
+        unclear: Outcome | None = None
         was_renewed = False
         for tries in range(1, CANCEL_TRIES_MAX + 1):
             if tries > 1:
@@ -224,14 +228,18 @@ class PerpexRest:
             outcome = await self._write("DELETE", path, None, {}, token=token)
             if isinstance(outcome, Payload):
                 return outcome
-            if isinstance(outcome, Fault):
-                if outcome.verdict is Verdict.UNAUTHORIZED:
-                    if was_renewed or not await self._renew(token or ""):
-                        return outcome
-                    was_renewed = True
-                elif outcome.verdict not in {Verdict.THROTTLED, Verdict.UNCLEAR}:
-                    return outcome
-        return outcome
+            verdict = outcome.verdict if isinstance(outcome, Fault) else None
+            if verdict is Verdict.GONE:
+                return outcome
+            if isinstance(outcome, Unclear) or verdict is Verdict.UNCLEAR:
+                unclear = outcome
+            elif verdict is Verdict.UNAUTHORIZED:
+                if was_renewed or not await self._renew(token or ""):
+                    break
+                was_renewed = True
+            elif verdict not in {None, Verdict.THROTTLED}:
+                break
+        return unclear or outcome
 
     async def may(self, method: str, path: str, body: bytes | None) -> Outcome:
         """A request that can change nothing, to learn whether the key may make it."""

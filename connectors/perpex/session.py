@@ -81,7 +81,13 @@ class Session:
         self._sink: Sink | None = None
         teller = Teller(account, clock, self.tell)
         common = teller, self.tickets, instruments, settings, clock
-        self.fills = FillBook(*common, self.quarantine, venue=venue, on_end=self._ended)
+        self.fills = FillBook(
+            *common,
+            self.quarantine,
+            venue=venue,
+            on_end=self._ended,
+            has_echo=lambda: self.has_echo,
+        )
         self.settler = Settler(
             teller,
             self.tickets,
@@ -90,7 +96,6 @@ class Session:
             settings,
             clock,
             on_end=self._ended,
-            has_echo=lambda: self.has_echo,
         )
         self.leverage = LeverageWatch(account, settings, clock, self.tell)
         self.desk = Desk(
@@ -122,7 +127,7 @@ class Session:
 
     @property
     def has_echo(self) -> bool:
-        """Whether the venue has been seen to echo a client id."""
+        """Whether the venue has been seen to echo a client id anywhere, if only in an answer."""
         return self.desk.echo_seen or self.fills.echo_seen or self.settler.echo_seen
 
     def tell(self, event: AnyEvent) -> None:

@@ -2,9 +2,11 @@
 
 An order that the account lists is live. One that it does not list is gone, if the venue said so, or
 if two readings in a row lack it and its fills have been read. One whose POST was unclear may still
-be on its way: it is taken as gone no sooner than `settle_s` after it was sent. Until the venue has
-been seen to echo client ids, an absence proves less: then account and fills must also hold nothing
-on that market that belongs to nobody, and nothing new may be opened there meanwhile.
+be on its way: it is taken as gone no sooner than `settle_s` after it was sent. Until the account
+has been seen to show a client id of ours, an absence proves less: then account and fills must also
+hold nothing on that market that belongs to nobody, and nothing new may be opened there meanwhile.
+That the answer to a POST echoes the id says nothing of the account. Whatever was seen, an order or
+a fill there that shows no client id may be the one looked for.
 """
 
 from __future__ import annotations
@@ -47,7 +49,6 @@ class Settler:
         clock: Clock,
         *,
         on_end: Callable[[Ticket], None],
-        has_echo: Callable[[], bool],
     ) -> None:
         self.asked: dict[str, tuple[AskOrder, int]] = {}
         self.blocked: set[str] = set()
@@ -59,7 +60,6 @@ class Settler:
         self._settings = settings
         self._clock = clock
         self._on_end = on_end
-        self._has_echo = has_echo
         self._log = structlog.get_logger().bind(account=teller.account)
 
     @property
@@ -78,12 +78,13 @@ class Settler:
         if self._tickets.get(ask.cloid, ask.generation) is None:
             ticket = Ticket(ask.instrument, ask.cloid, ask.generation, self._clock.monotonic_ns())
             ticket.phase = Phase.UNCLEAR
+            self._tickets.inherit(ticket)
             self._tickets.add(ticket)
             self.note_unclear(ticket)
 
     def note_unclear(self, ticket: Ticket) -> None:
-        """Nobody knows whether an order was taken: without an echo its market is blocked."""
-        if not self._has_echo() and ticket.instrument not in self.blocked:
+        """Nobody knows whether an order was taken: its market is blocked until an echo was seen."""
+        if not self.echo_seen and ticket.instrument not in self.blocked:
             self.blocked.add(ticket.instrument)
             self._tell_block(ticket.instrument, StreamPhase.GAP)
             self._log.error("perpex: unclear order, no new risk", instrument=ticket.instrument)
@@ -134,7 +135,7 @@ class Settler:
                 # A generation from before this run still rests.
                 ticket.move(Phase.LIVE, 0)
                 self._tickets.add(ticket)
-            self.echo_seen |= bool(order.client_order_id)
+            self.echo_seen |= (order.client_order_id or "").lower() == ticket.client_id
             listed[ticket.client_id] = order
         for ticket in self._tickets.alive():
             if ticket.phase is Phase.UNCLEAR and not ticket.order_id and ticket.side is not None:
@@ -176,14 +177,26 @@ class Settler:
     # -- what is not -----------------------------------------------------------------------------
 
     def _strangers(self, reading: Reading, listed: Mapping[str, OrderWire]) -> set[str]:
-        """The markets on which something of nobody's rests, or was filled a moment ago."""
+        """The markets on which something of nobody's that may be ours rests, or was filled.
+
+        Once an echo was seen, what shows a client id that is not ours is known to be another's.
+        """
         ours = {order.id for order in listed.values()}
         found = set()
         for instrument in {ticket.instrument for ticket in self._tickets.alive()}:
             known = self._instruments.get(instrument)
             symbol = "" if known is None else self._settings.symbol(known.coin)
-            rests = any(order.symbol == symbol and order.id not in ours for order in reading.orders)
-            if rests or self._fills.strangers(instrument):
+            rests = any(
+                order.symbol == symbol
+                and order.id not in ours
+                and not (self.echo_seen and order.client_order_id)
+                for order in reading.orders
+            )
+            filled = any(
+                not (self.echo_seen and (fill.client_order_id or self._fills.echo_seen))
+                for fill in self._fills.strangers(instrument)
+            )
+            if rests or filled:
                 found.add(instrument)
         return found
 
@@ -195,7 +208,7 @@ class Settler:
         age_ns = self._clock.monotonic_ns() - ticket.sent_ns
         if age_ns < self._settings.settle_s * NS_PER_S:
             return False
-        return self._has_echo() or ticket.instrument not in strangers
+        return ticket.instrument not in strangers
 
     def _gone(self, ticket: Ticket, reason: str) -> None:
         self._tickets.end(ticket, self._clock.monotonic_ns())

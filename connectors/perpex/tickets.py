@@ -153,6 +153,20 @@ class Tickets:
             self._by_order[ticket.order_id] = ticket
         self.count()
 
+    def inherit(self, ticket: Ticket) -> None:
+        """A next generation belongs where the one before it belonged, and what was filled stays."""
+        old = self._by_key.get((ticket.cloid, ticket.generation - 1))
+        if old is not None:
+            ticket.parent = old.parent
+            ticket.prior_lots = old.prior_lots + old.booked_lots
+
+    def book(self, ticket: Ticket, lots: int) -> None:
+        """Some of an order was filled, which its later generations have behind them."""
+        ticket.booked_lots += lots
+        for later in self.generations(ticket.cloid):
+            if later.generation > ticket.generation:
+                later.prior_lots += lots
+
     def learn(self, ticket: Ticket, order_id: str) -> None:
         """The venue's id of an order became known."""
         if order_id:

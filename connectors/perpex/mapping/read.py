@@ -52,6 +52,7 @@ class Payload(msgspec.Struct, frozen=True):
 
     raw: bytes
     cursor: str = ""
+    status: int = 200
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -143,13 +144,13 @@ def open_answer(status: int, body: bytes) -> Payload | Fault:
         _decode(_decoder(msgspec.Raw), body, "JSON answer")
         if body.lstrip()[:1] != b"[":
             raise
-        return Payload(body)
+        return Payload(body, status=status)
     if is_given(envelope.error) or not is_success or _is_bare_error(envelope):
         return _fault(status, envelope)
     if not is_given(envelope.data):
-        return Payload(body)
+        return Payload(body, status=status)
     cursor = "" if envelope.next_cursor is None else str(envelope.next_cursor)
-    return Payload(bytes(envelope.data), cursor)
+    return Payload(bytes(envelope.data), cursor, status)
 
 
 def _is_bare_error(envelope: _Envelope) -> bool:

@@ -60,6 +60,7 @@ from tests.connectors.perpex.fakes import (
     until,
 )
 
+THIRD = "0x" + "00000000000000ab" + "0000000000000003"
 NEXT = client_id(CLOID, 1)
 CANCEL = CancelOrder(BTC, CLOID, 0)
 MODIFY = ModifyOrder(BTC, CLOID, 1, Side.BUY, 99_000, 500, Tif.GTC)
@@ -261,6 +262,41 @@ def test_what_a_batch_does_not_answer_clearly_is_unclear(results: list[Any]) -> 
         return {event.cloid for event in rig.told(OrderUnclear)}
 
     assert OTHER in play(story)
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ({"code": "INVALID_SIZE", "message": ""}, ("OrderRejected", "INVALID_SIZE")),
+        ("INVALID_SIZE", ("OrderRejected", "INVALID_SIZE")),
+        ({"code": "SOMETHING_NEW", "message": ""}, ("OrderUnclear", "SOMETHING_NEW")),
+        ("SOMETHING_NEW", ("OrderUnclear", "SOMETHING_NEW")),
+        ({"message": "who knows"}, ("OrderUnclear", "HTTP 200")),
+        ({"code": "UNAVAILABLE", "message": ""}, ("OrderUnclear", "UNAVAILABLE")),
+    ],
+)
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_an_error_in_a_success_refuses_by_a_known_code_only_alone_or_in_a_batch(
+    fault: Any,  # noqa: ANN401
+    expected: tuple[str, str],
+    *,
+    is_alone: bool,
+) -> None:
+    async def story(rig: Rig) -> list[tuple[str, str]]:
+        rig.on("POST orders", bare({"error": fault}))
+        results = [
+            {"index": 0, "error": fault},
+            {"index": 1, "order": order(client_order_id=OTHER)},
+        ]
+        rig.on("POST orders/batch", reply({"results": results}))
+        rig.send(*([place()] if is_alone else [place(), place(OTHER)]))
+        await asyncio.sleep(0.1)
+        return [
+            (type(e).__name__, e.detail if isinstance(e, OrderUnclear) else e.reason)
+            for e in rig.told(OrderRejected, OrderUnclear)
+        ]
+
+    assert [expected] == play(story)
 
 
 def test_an_answer_that_names_another_order_is_believed_of_neither() -> None:
@@ -543,6 +579,35 @@ def test_a_cancel_nobody_knows_the_outcome_of_is_unclear_and_settled_by_the_acco
     assert ["OrderUnclear 0", "OrderAccepted 0"] == play(story)
 
 
+@pytest.mark.parametrize(
+    "later",
+    [
+        NotSentError("refused"),
+        error(429, "RATE_LIMITED"),
+        error(403, "FORBIDDEN"),
+        error(401, "UNAUTHORIZED"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("command", "kind", "expected"),
+    [(CANCEL, "cancel", "OrderUnclear 0"), (MODIFY, "modify", "OrderUnclear 1")],
+)
+def test_a_cancel_that_timed_out_stays_unclear_though_a_later_try_was_not_carried_out(
+    later: Any,  # noqa: ANN401
+    command: Command,
+    kind: str,
+    expected: str,
+) -> None:
+    async def story(rig: Rig) -> list[str]:
+        await open_order(rig)
+        rig.on("DELETE orders/1", 99.0, later)
+        rig.send(command, kind=kind)
+        await until(lambda: bool(rig.names()))
+        return rig.names()
+
+    assert [expected] == play(story)
+
+
 def test_a_cancel_of_an_order_nobody_knows_is_refused() -> None:
     async def story(rig: Rig) -> tuple[list[str], int]:
         rig.send(CANCEL, kind="cancel")
@@ -599,7 +664,10 @@ def test_a_modify_whose_new_order_is_refused_says_both_that_it_was_and_that_the_
         (error(404, "ORDER_NOT_FOUND"), "ModifyRejected 1"),
         (error(403, "FORBIDDEN"), "ModifyRejected 1"),
         (TransportError("reset"), "OrderUnclear 1"),
-        (error(503, "UNAVAILABLE"), "ModifyRejected 1"),
+        (error(429, "RATE_LIMITED"), "ModifyRejected 1"),
+        (NotSentError("refused"), "ModifyRejected 1"),
+        (error(503, "UNAVAILABLE"), "OrderUnclear 1"),
+        (bare(b"<html>", 502), "OrderUnclear 1"),
         (bare(b"<html>", 200), "OrderUnclear 1"),
         (reply({"id": "1", "status": "pending_cancel"}), "OrderUnclear 1"),
     ],
@@ -710,6 +778,7 @@ def test_before_an_echo_an_unclear_order_blocks_its_market_until_account_and_fil
 def test_after_an_echo_an_unclear_order_blocks_nothing_and_is_found_by_its_client_id() -> None:
     async def story(rig: Rig) -> tuple[list[str], list[str]]:
         await open_order(rig)
+        await asyncio.sleep(3)
         rig.on("POST orders", TransportError("reset"))
         rig.send(place(OTHER))
         await asyncio.sleep(0.1)
@@ -720,6 +789,71 @@ def test_after_an_echo_an_unclear_order_blocks_nothing_and_is_found_by_its_clien
         return rig.names(), rig.phases("unclear-order")
 
     assert (["OrderUnclear 0", "OrderAccepted 0"], []) == play(story)
+
+
+@pytest.mark.parametrize("echo", [CLOID, CLOID.upper().replace("X", "x"), None])
+def test_an_echo_in_an_answer_proves_nothing_of_an_account_that_shows_no_client_ids(
+    echo: str | None,
+) -> None:
+    async def story(rig: Rig) -> tuple[list[str], list[str]]:
+        rig.on("POST orders", reply(order("1", client_order_id=echo)))
+        rig.on("GET account", reply(account(open_orders=[order("1", client_order_id=None)])))
+        rig.send(place())
+        await asyncio.sleep(3)
+        rig.heard.clear()
+        rig.on("POST orders", TransportError("reset"))
+        twins = [order(number, client_order_id=None, price="99") for number in ("2", "3")]
+        listed = [order("1", client_order_id=None), *twins]
+        rig.on("GET account", reply(account(open_orders=listed)))
+        for cloid in (OTHER, THIRD):
+            rig.send(place(cloid, px_ticks=99_000))
+        await asyncio.sleep(0.1)
+        for cloid in (OTHER, THIRD):
+            rig.session.ask(AskOrder(ACCOUNT, BTC, cloid, 0))
+        await asyncio.sleep(300)
+        return rig.names(), rig.phases("unclear-order")
+
+    assert (["OrderUnclear 0", "OrderUnclear 0"], ["gap"]) == play(story)
+
+
+def test_an_account_that_shows_another_client_id_than_was_sent_has_echoed_nothing() -> None:
+    async def story(rig: Rig) -> list[str]:
+        rig.on("POST orders", reply(order("1", client_order_id=None)))
+        listed = order("1", client_order_id="the-venues-own")
+        rig.on("GET account", reply(account(open_orders=[listed])))
+        rig.send(place())
+        await asyncio.sleep(3)
+        rig.on("POST orders", TransportError("reset"))
+        rig.send(place(OTHER))
+        await asyncio.sleep(0.1)
+        return rig.phases("unclear-order")
+
+    assert ["gap"] == play(story)
+
+
+@pytest.mark.parametrize(
+    ("client", "expected"),
+    [
+        (None, ["OrderUnclear 0"]),
+        ("0xother", ["OrderUnclear 0", "OrderCanceled 0"]),
+    ],
+)
+def test_after_an_echo_only_an_order_without_a_client_id_keeps_an_unclear_one_open(
+    client: str | None, expected: list[str]
+) -> None:
+    async def story(rig: Rig) -> list[str]:
+        await open_order(rig)
+        await asyncio.sleep(3)
+        rig.on("POST orders", TransportError("reset"))
+        listed = [order("1"), order("2", client_order_id=client, price="98")]
+        rig.on("GET account", reply(account(open_orders=listed)))
+        rig.send(place(OTHER))
+        await asyncio.sleep(0.1)
+        rig.session.ask(AskOrder(ACCOUNT, BTC, OTHER, 0))
+        await asyncio.sleep(300)
+        return rig.names()
+
+    assert expected == play(story)
 
 
 def test_where_client_ids_are_never_echoed_an_unclear_order_is_known_by_all_its_facts() -> None:
@@ -782,6 +916,107 @@ def test_a_fill_without_any_client_id_is_held_until_the_order_it_may_be_of_is_an
     assert (0, [CLOID]) == play(story)
 
 
+FOREIGN: dict[str, Any] = {"order_id": "900", "client_order_id": None}
+
+
+async def unclear_and_filled(rig: Rig, *rows: Any, **fields: Any) -> tuple[list[str], str]:  # noqa: ANN401
+    """Whose the fills were taken for, and the id learned, long after a POST of unclear outcome."""
+    rig.on("POST orders", TransportError("reset"))
+    rig.send(place(**fields))
+    await asyncio.sleep(0.1)
+    rig.session.ask(AskOrder(ACCOUNT, BTC, CLOID, 0))
+    rig.on("GET trades", reply(list(rows)))
+    await asyncio.sleep(300)
+    ticket = rig.session.tickets.get(CLOID, 0)
+    assert ticket is not None
+    return [event.cloid for event in rig.told(OrderFilled)], ticket.order_id
+
+
+@pytest.mark.parametrize(
+    ("rows", "fields"),
+    [
+        ([{}], {}),
+        ([{"price": "99"}], {}),
+        ([{"price": "101", "side": "sell"}], {"side": Side.SELL}),
+        ([{"size": "0.2"}, {"size": "0.3"}], {}),
+        ([{"time": T0_MS + 1}], {}),
+    ],
+)
+def test_a_fill_of_nobody_s_is_taken_for_the_one_unclear_order_that_it_fits_in_every_fact(
+    rows: list[dict[str, Any]], fields: dict[str, Any]
+) -> None:
+    async def story(rig: Rig) -> tuple[list[str], str]:
+        made = [fill(f"f{number}", **FOREIGN, **row) for number, row in enumerate(rows)]
+        return await unclear_and_filled(rig, *made, **fields)
+
+    assert ([CLOID] * len(rows), "900") == play(story)
+
+
+@pytest.mark.parametrize(
+    ("rows", "fields"),
+    [
+        ([{"price": "100.001"}], {}),
+        ([{"side": "sell", "price": "99"}], {"side": Side.SELL}),
+        ([{"side": "sell"}], {}),
+        ([{"size": "0.501"}], {}),
+        ([{"size": "0.2"}, {"size": "0.4"}], {}),
+    ],
+)
+def test_a_fill_that_cannot_be_of_the_unclear_order_is_somebody_else_s(
+    rows: list[dict[str, Any]], fields: dict[str, Any]
+) -> None:
+    async def story(rig: Rig) -> tuple[list[str], str]:
+        made = [fill(f"f{number}", **FOREIGN, **row) for number, row in enumerate(rows)]
+        return await unclear_and_filled(rig, *made, **fields)
+
+    assert (["oid:900"] * len(rows), "") == play(story)
+
+
+async def after_an_echo(rig: Rig) -> None:
+    rig.on("POST orders", reply(order("1", client_order_id=OTHER)))
+    rig.on("GET account", reply(account(open_orders=[order("1", client_order_id=None)])))
+    rig.send(place(OTHER))
+    await asyncio.sleep(0.1)
+
+
+async def long_after(_: Rig) -> None:
+    await asyncio.sleep(20)
+
+
+async def beside_a_twin(rig: Rig) -> None:
+    rig.on("POST orders", TransportError("reset"))
+    rig.send(place(OTHER))
+    await asyncio.sleep(0.1)
+
+
+async def as_a_trigger(_: Rig) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("before", "fields"),
+    [
+        (after_an_echo, {}),
+        (long_after, {}),
+        (beside_a_twin, {}),
+        (as_a_trigger, {"trigger": Trigger(95_000, TriggerKind.STOP_LOSS, True)}),  # noqa: FBT003
+    ],
+)
+def test_a_fill_of_which_it_is_not_known_whether_it_is_of_the_unclear_order_stays_held(
+    before: Callable[[Rig], Coroutine[Any, Any, None]], fields: dict[str, Any]
+) -> None:
+    async def story(rig: Rig) -> tuple[tuple[list[str], str], list[str]]:
+        await before(rig)
+        held = await unclear_and_filled(rig, fill(**FOREIGN), **fields)
+        for cloid in (CLOID, OTHER):
+            rig.session.settler.dismiss(cloid)
+        rig.session.wake()
+        await asyncio.sleep(20)
+        return held, [event.cloid for event in rig.told(OrderFilled)]
+
+    assert (([], ""), ["oid:900"]) == play(story)
+
+
 # -- protection ------------------------------------------------------------------------------------
 
 
@@ -807,9 +1042,6 @@ def test_children_of_an_entry_that_never_lived_are_canceled_as_the_venue_would_h
         return rig.names()
 
     assert ["OrderRejected 0", "OrderAccepted 0", "OrderCanceled 0"] == play(story)
-
-
-THIRD = "0x" + "00000000000000ab" + "0000000000000003"
 
 
 async def bracket(rig: Rig) -> None:
@@ -892,6 +1124,41 @@ def test_a_modified_entry_keeps_its_children_unless_nothing_is_left_of_it(
         rig.on("POST orders", answer)
         rig.send(MODIFY, kind="modify")
         await asyncio.sleep(1)
+        return [number for number in gone(rig) if number != "1"]
+
+    assert expected == play(story)
+
+
+@pytest.mark.parametrize("answer", [99.0, error(503, "UNAVAILABLE")])
+@pytest.mark.parametrize(
+    ("early", "late", "expected"),
+    [
+        ([fill(size="0.1")], [fill(size="0.1")], []),
+        ([], [fill(size="0.1")], []),
+        ([], [], ["2", "3"]),
+    ],
+)
+def test_an_entry_lost_in_an_unclear_modify_keeps_its_children_for_what_was_filled_of_it(
+    answer: Any,  # noqa: ANN401
+    early: list[Any],
+    late: list[Any],
+    expected: list[str],
+) -> None:
+    async def story(rig: Rig) -> list[str]:
+        await bracket(rig)
+        rig.on("GET trades", reply(early))
+        rig.session.wake()
+        await asyncio.sleep(5)
+        rig.on("DELETE orders/1", answer)
+        rig.send(MODIFY, kind="modify")
+        await until(lambda: bool(rig.told(OrderUnclear)))
+        rig.session.ask(AskOrder(ACCOUNT, BTC, CLOID, 1))
+        rig.on("GET trades", reply(late))
+        children = (("2", OTHER), ("3", THIRD))
+        left = [order(number, "pending", client_order_id=cloid) for number, cloid in children]
+        rig.on("GET account", reply(account(open_orders=left)))
+        await asyncio.sleep(120)
+        assert "1" in gone(rig)
         return [number for number in gone(rig) if number != "1"]
 
     assert expected == play(story)
@@ -1115,6 +1382,48 @@ def test_orders_of_an_earlier_run_are_recognised_asked_about_and_settled() -> No
         return [f"{type(e).__name__} {e.cloid[-1]}" for e in rig.told(OrderAccepted, OrderCanceled)]
 
     assert ["OrderAccepted 1", "OrderCanceled 2"] == sorted(run_virtual(run()))
+
+
+@pytest.mark.parametrize("size", ["0.5", "0.1", "0.6"])
+def test_a_fill_held_while_opening_is_told_once_and_keeps_no_order_of_an_earlier_run_unclear(
+    size: str,
+) -> None:
+    async def run() -> tuple[list[str], list[str], list[str], dict[str, Any]]:
+        rig = Rig()
+        rows = [fill(size=size, time=T0_MS - 1_000, **FOREIGN)]
+        rig.on("GET trades", reply(rows))
+        unanswered = Outgoing(VENUE, ACCOUNT, batch(place()), 0, b"{}")
+        await rig.open(Resumption(unanswered=(unanswered,), fills_seen_ms={ACCOUNT: T0_MS - 2_000}))
+        rig.session.ask(AskOrder(ACCOUNT, BTC, CLOID, 0))
+        await asyncio.sleep(120)
+        await rig.session.aclose()
+        filled = [event.cloid for event in rig.told(OrderFilled)]
+        return filled, gone(rig), rig.phases("unclear-order"), dict(rig.session.fills.held)
+
+    assert (["oid:900"], ["1"], ["gap", "ready"], {}) == run_virtual(run())
+
+
+def test_an_entry_of_an_earlier_run_that_a_fill_held_while_opening_may_be_of_keeps_its_stop() -> (
+    None
+):
+    stop = Trigger(95_000, TriggerKind.STOP_LOSS, True)  # noqa: FBT003
+    child = place(OTHER, side=Side.SELL, reduce_only=True, trigger=stop, parent=CLOID)
+
+    async def run(rows: list[Any]) -> list[str]:
+        rig = Rig()
+        listed = order("2", "pending", client_order_id=OTHER, side="sell")
+        rig.on("GET account", reply(account(open_orders=[listed])))
+        rig.on("GET trades", reply(rows))
+        rig.on("DELETE orders/2", reply({"status": "canceled", "filled_size": "0"}))
+        unanswered = Outgoing(VENUE, ACCOUNT, batch(place(), child, kind="bracket"), 0, b"{}")
+        await rig.open(Resumption(unanswered=(unanswered,), fills_seen_ms={ACCOUNT: T0_MS - 2_000}))
+        rig.session.ask(AskOrder(ACCOUNT, BTC, CLOID, 0))
+        await asyncio.sleep(120)
+        await rig.session.aclose()
+        return gone(rig)
+
+    assert ["1", "2"] == run_virtual(run([]))
+    assert ["1"] == run_virtual(run([fill(time=T0_MS - 1_000, **FOREIGN)]))
 
 
 def test_a_generation_of_an_earlier_run_that_nobody_asks_about_ends_without_a_word() -> None:

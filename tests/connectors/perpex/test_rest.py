@@ -338,6 +338,31 @@ def test_a_cancel_is_tried_again_where_that_does_no_harm(answers: list[Any], req
     assert requests == play({"DELETE *": answers}, story)
 
 
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ([NotSentError("refused")], "NotSent refused"),
+        ([error(429, "RATE_LIMITED")], "Fault RATE_LIMITED"),
+        ([TransportError("reset"), NotSentError("refused")], "Unclear reset"),
+        ([TransportError("reset"), error(429, "RATE_LIMITED")], "Unclear reset"),
+        ([TransportError("reset"), error(403, "FORBIDDEN")], "Unclear reset"),
+        ([error(503, "UNAVAILABLE"), NotSentError("refused")], "Fault UNAVAILABLE"),
+        ([NotSentError("refused"), TransportError("reset"), NotSentError("x")], "Unclear reset"),
+        ([TransportError("reset"), error(404, "ORDER_NOT_FOUND")], "Fault ORDER_NOT_FOUND"),
+        ([TransportError("reset"), reply({"status": "canceled"})], "Payload"),
+    ],
+)
+def test_an_unclear_try_of_a_cancel_is_remembered_until_the_venue_says_what_became_of_it(
+    answers: list[Any], expected: str
+) -> None:
+    async def story(_: FakeHttp, rest: PerpexRest) -> str:
+        outcome = await rest.cancel("1")
+        what = getattr(outcome, "reason", getattr(outcome, "detail", ""))
+        return f"{type(outcome).__name__} {what}".strip()
+
+    assert expected == play({"DELETE *": answers}, story)
+
+
 def test_a_cancel_renews_the_token_once_after_a_401() -> None:
     async def story() -> tuple[bool, int]:
         clock = virtual_clock()

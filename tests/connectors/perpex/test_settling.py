@@ -46,11 +46,11 @@ class Parts:
         settings = PerpexSettings(rest_prefix="/api/v1")
         self.fills = FillBook(
             teller, self.tickets, known, settings, self.clock, Quarantine(), venue=VENUE,
-            on_end=lambda _: None,
+            on_end=lambda _: None, has_echo=lambda: False,
         )  # fmt: skip
         self.settler = Settler(
             teller, self.tickets, self.fills, known, settings, self.clock,
-            on_end=lambda _: None, has_echo=lambda: False,
+            on_end=lambda _: None,
         )  # fmt: skip
 
     def ticket(self, cloid: str, phase: Phase) -> Ticket:
