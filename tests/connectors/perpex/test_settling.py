@@ -63,7 +63,8 @@ class Parts:
         state = AccountState(ACCOUNT, 0, 0, 0, (), (), {})
         rows = tuple(decode(msgspec.json.encode(one), OrderWire) for one in orders)
         now_ns = self.clock.monotonic_ns()
-        self.settler.review(Reading(state, {}, rows, True), started_ns or now_ns)  # noqa: FBT003
+        reading = Reading(state, {}, rows, is_complete=True, has_time=True)
+        self.settler.review(reading, started_ns or now_ns)
 
     def take(self, *rows: dict[str, Any], started_ns: int | None = None) -> list[OrderFilled]:
         fills = tuple(decode(msgspec.json.encode(one), FillWire) for one in rows)
