@@ -67,10 +67,7 @@ class Session:
         self.tokens = tokens
         self.quarantine = Quarantine(tokens.scrub)
         self.budget = RequestBudget(
-            settings.requests_max,
-            settings.cancel_reserve,
-            clock,
-            read_share=settings.read_share,
+            settings.requests_max, settings.cancel_reserve, clock, read_share=settings.read_share
         )
         self.rest = PerpexRest(
             http, settings, self.budget, tokens, network.randomness, self.quarantine
@@ -89,13 +86,7 @@ class Session:
             has_echo=lambda: self.has_echo,
         )
         self.settler = Settler(
-            teller,
-            self.tickets,
-            self.fills,
-            instruments,
-            settings,
-            clock,
-            on_end=self._ended,
+            teller, self.tickets, self.fills, instruments, settings, clock, on_end=self._ended
         )
         self.leverage = LeverageWatch(account, settings, clock, self.tell)
         self.desk = Desk(
