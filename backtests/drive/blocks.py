@@ -7,10 +7,12 @@ asks.
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backtests.drive.rows import BLOCK_ROWS, FOLDED, times_of
 from backtests.tape import Stream, StreamKind
@@ -25,34 +27,52 @@ class Searched:
     """The prices of a block that the search for a touch reads, in ticks.
 
     `low` is what reaches an own buy from above, `high` what reaches an own sell from below;
-    `mark_low` and `mark_high` bound the mark from both sides. `*_parts` are their extremes over 16
-    rows at a time.
+    `mark_low` and `mark_high` bound the mark from both sides. `*_ahead` are, at every row, their
+    extremes over the 16 rows from there on. All are arrays, which make an int only of what is
+    looked at: that is little.
     """
 
     __slots__ = (
         "high",
-        "high_parts",
+        "high_ahead",
         "low",
-        "low_parts",
+        "low_ahead",
         "mark_high",
-        "mark_high_parts",
+        "mark_high_ahead",
         "mark_low",
-        "mark_low_parts",
+        "mark_low_ahead",
     )
 
     def __init__(self, stream: Stream, start: int, stop: int) -> None:
         low, high, mark_low, mark_high = _prices(stream, start, stop)
-        at = np.arange(0, stop - start, PART_ROWS)
         # Of most streams two of the four columns are one.
-        lists = {id(column): column.tolist() for column in (low, high, mark_low, mark_high)}
-        self.low: list[int] = lists[id(low)]
-        self.high: list[int] = lists[id(high)]
-        self.mark_low: list[int] = lists[id(mark_low)]
-        self.mark_high: list[int] = lists[id(mark_high)]
-        self.low_parts: list[int] = np.minimum.reduceat(low, at).tolist()
-        self.high_parts: list[int] = np.maximum.reduceat(high, at).tolist()
-        self.mark_low_parts: list[int] = np.minimum.reduceat(mark_low, at).tolist()
-        self.mark_high_parts: list[int] = np.maximum.reduceat(mark_high, at).tolist()
+        plain = {id(column): _plain(column) for column in (low, high, mark_low, mark_high)}
+        self.low, self.high = plain[id(low)], plain[id(high)]
+        self.mark_low, self.mark_high = plain[id(mark_low)], plain[id(mark_high)]
+        self.low_ahead = _plain(_ahead(low, np.minimum))
+        self.high_ahead = _plain(_ahead(high, np.maximum))
+        self.mark_low_ahead, self.mark_high_ahead = self.low_ahead, self.high_ahead
+        if mark_low is not low:
+            self.mark_low_ahead = _plain(_ahead(mark_low, np.minimum))
+        if mark_high is not high:
+            self.mark_high_ahead = _plain(_ahead(mark_high, np.maximum))
+
+
+def _plain(column: NDArray[np.int64]) -> array[int]:
+    values = array("q")
+    values.frombytes(column.astype(np.int64, copy=False).tobytes())
+    return values
+
+
+def _ahead(column: NDArray[np.int64], least_or_most: np.ufunc) -> NDArray[np.int64]:
+    """The extreme over up to 16 rows from every row on, by doubling the reach four times."""
+    ahead = column.astype(np.int64)
+    reach = 1
+    while reach < PART_ROWS:
+        # The source of each step must be as it was before it.
+        least_or_most(ahead[:-reach], ahead[reach:].copy(), out=ahead[:-reach])
+        reach *= 2
+    return ahead
 
 
 class Block:

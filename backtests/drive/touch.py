@@ -76,18 +76,18 @@ class Touch:
         self._reach = 2 * reach
         has_levels = self._has_levels and bool(watch.levels)
         bid, ask = watch.bid_ticks, watch.ask_ticks
-        lows, highs = prices.low_parts, prices.high_parts
+        lows, highs = prices.low_ahead, prices.high_ahead
         has_triggers = watch.has_triggers
         stop = at
-        for part in range(at // PART_ROWS, min(at // PART_ROWS + reach, len(lows))):
-            stop = (part + 1) * PART_ROWS
+        for _ in range(reach):
+            stop = at + PART_ROWS
             if stop > count:  # noqa: PLR1730 - a call of min costs more
                 stop = count
             hit = self._changed(watch, block, at, stop) if has_levels else -1
             if (
-                lows[part] <= bid
-                or highs[part] >= ask
-                or (has_triggers and _may_fire(watch, prices, part))
+                lows[at] <= bid
+                or highs[at] >= ask
+                or (has_triggers and _may_fire(watch, prices, at))
             ):
                 crossed = _crossed(watch, prices, at, stop if hit < 0 else hit)
                 if crossed >= 0:
@@ -128,11 +128,11 @@ class Touch:
         return a + row if told[row] else -1
 
 
-def _may_fire(watch: Watch, prices: Searched, part: int) -> bool:
-    """Whether the mark reaches a trigger in one of these 16 rows."""
+def _may_fire(watch: Watch, prices: Searched, row: int) -> bool:
+    """Whether the mark reaches a trigger in one of the 16 rows from this one on."""
     return (
-        prices.mark_low_parts[part] <= watch.trigger_low_ticks
-        or prices.mark_high_parts[part] >= watch.trigger_high_ticks
+        prices.mark_low_ahead[row] <= watch.trigger_low_ticks
+        or prices.mark_high_ahead[row] >= watch.trigger_high_ticks
     )
 
 
