@@ -66,7 +66,7 @@ class Touch:
         return (row, source.venue_ns(row)) if row < source.n else (-1, NEVER_HIGH)
 
     def _search(self, watch: Watch, block: Block, at: int, limit_ns: int) -> tuple[int, int]:
-        """Part by part, then row by row; no further than the first part after `limit_ns`.
+        """16 rows at a time, then row by row; no further than the first 16 after `limit_ns`.
 
         How far it reaches at once grows while the orders stay the same, because most orders change
         soon.
