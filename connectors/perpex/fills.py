@@ -24,6 +24,7 @@ from connectors.perpex.numbers import id_number, money_e8, scaled
 from connectors.perpex.rest import FillsPage
 from connectors.perpex.telling import Teller
 from connectors.perpex.tickets import Phase, Ticket, Tickets
+from connectors.port import FillKey
 from engine.drive.seams import Clock
 from engine.errors import VenueError
 from engine.model.events import OrderFilled
@@ -43,6 +44,7 @@ class FillBook:
 
     `missing` are orders that the venue calls filled and whose fills it does not show; fills up to
     `opened_ms` (venue time, never ours) belong to the state that the account was opened with.
+    `booked` are those of an earlier run, which its orders have in their count.
     """
 
     def __init__(  # noqa: PLR0913 - what booking needs
@@ -60,6 +62,7 @@ class FillBook:
     ) -> None:
         self.newest_ms = 0
         self.opened_ms = 0
+        self.booked: frozenset[FillKey] = frozenset()
         self._stuck_ms = 0
         self.echo_seen = False
         self.held: dict[str, tuple[FillWire, int]] = {}
@@ -164,6 +167,11 @@ class FillBook:
                 return
         elif (fill.client_order_id or "").lower() == ticket.client_id:
             self.echo_seen = True
+        key = self._teller.account, int(fill.time), where, id_number(fill.id)
+        if ticket is not None and key in self.booked:
+            self._learn(ticket, fill)
+            self._remember(fill)
+            return
         self._book(fill, instrument, ticket)
 
     def _book(self, fill: FillWire, instrument: Instrument, ticket: Ticket | None) -> None:
@@ -175,12 +183,15 @@ class FillBook:
             if fill.order_id:
                 _keep(self._others, fill.order_id)
         else:
-            if fill.order_id and not ticket.order_id:
-                self._tickets.learn(ticket, fill.order_id)
+            self._learn(ticket, fill)
             self._tickets.book(ticket, event.sz_lots)
         self._teller.sink(event)
         if ticket is not None and ticket.is_filled and ticket.phase is not Phase.SENT:
             self._end(ticket)
+
+    def _learn(self, ticket: Ticket, fill: FillWire) -> None:
+        if fill.order_id and not ticket.order_id:
+            self._tickets.learn(ticket, fill.order_id)
 
     def _event(self, fill: FillWire, instrument: Instrument, ticket: Ticket | None) -> OrderFilled:
         """Raises VenueError for a fill that does not fit the grid or has no side."""

@@ -1,0 +1,129 @@
+"""What a restart knows of the orders that an earlier run left, and of what was filled of them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from connectors.perpex.tickets import Phase
+from connectors.port import Outgoing, Resumption
+from engine.drive.virtual_time import run_virtual
+from engine.model.commands import CancelOrder, Trigger
+from engine.model.effects import AskOrder
+from engine.model.events import OrderFilled
+from engine.model.units import Side, TriggerKind
+from tests.connectors.perpex.fakes import (
+    ACCOUNT,
+    BTC,
+    CLOID,
+    OTHER,
+    T0_MS,
+    VENUE,
+    account,
+    batch,
+    fill,
+    order,
+    place,
+    reply,
+)
+from tests.connectors.perpex.test_orders import THIRD, Rig, gone
+
+SEEN_MS = T0_MS - 2_000
+STOP = Trigger(95_000, TriggerKind.STOP_LOSS, True)  # noqa: FBT003
+TAKE = Trigger(105_000, TriggerKind.TAKE_PROFIT, True)  # noqa: FBT003
+CHILD: dict[str, Any] = {"side": Side.SELL, "reduce_only": True, "parent": CLOID}
+BRACKET = batch(
+    place(),
+    place(OTHER, trigger=STOP, **CHILD),
+    place(THIRD, trigger=TAKE, **CHILD),
+    kind="bracket",
+)
+TAKE_LISTED = order("3", "pending", client_order_id=THIRD, side="sell", type="take_profit_market")
+
+
+async def gone_of_bracket(rows: list[Any], *living: tuple[str, int, int], **left: Any) -> list[str]:  # noqa: ANN401
+    """What is canceled after a restart that finds the take profit alone in the book.
+
+    The children were in flight, so that what carried the bracket is unanswered.
+    """
+    rig = Rig()
+    rig.on("GET account", reply(account(open_orders=[TAKE_LISTED])))
+    rig.on("GET trades", reply(rows))
+    rig.on("DELETE orders/3", reply({"status": "canceled", "filled_size": "0"}))
+    unanswered = (Outgoing(VENUE, ACCOUNT, BRACKET, 0, b"{}"),)
+    seen = {ACCOUNT: SEEN_MS}
+    await rig.open(
+        Resumption(unanswered=unanswered, fills_seen_ms=seen, generations=living, **left)
+    )
+    for cloid, generation, _ in living:
+        rig.session.ask(AskOrder(ACCOUNT, BTC, cloid, generation))
+    await asyncio.sleep(120)
+    await rig.session.aclose()
+    return gone(rig)
+
+
+STOP_AND_TAKE = (OTHER, 0, 0), (THIRD, 0, 0)
+
+
+def test_an_entry_that_was_filled_in_part_before_a_restart_keeps_its_children_when_it_is_gone() -> (
+    None
+):
+    living = (CLOID, 0, 1), *STOP_AND_TAKE
+
+    assert ["1", "2", "3"] == run_virtual(gone_of_bracket([], *living))
+    assert ["1", "2"] == run_virtual(gone_of_bracket([], *living, filled_lots={CLOID: {0: 100}}))
+
+
+def test_a_fill_that_is_read_after_a_restart_is_of_the_entry_whatever_it_was_resumed_by() -> None:
+    rows = [fill(size="0.1", client_order_id=None, time=T0_MS - 1_000)]
+
+    living = (CLOID, 0, 1), *STOP_AND_TAKE
+    assert ["1", "2"] == run_virtual(gone_of_bracket(rows, *living))
+
+
+def test_an_entry_that_had_ended_before_a_restart_is_not_looked_for_and_keeps_its_children() -> (
+    None
+):
+    assert ["2"] == run_virtual(gone_of_bracket([], *STOP_AND_TAKE))
+
+
+def test_an_order_filled_in_part_before_a_restart_is_gone_once_its_cancel_says_that_much() -> None:
+    async def run() -> tuple[list[str], list[str]]:
+        rig = Rig()
+        rig.on("GET account", reply(account(open_orders=[order("1", filled_size="0.3")])))
+        rig.on("DELETE orders/1", reply({"status": "canceled", "filled_size": "0.3"}))
+        left = Resumption(generations=((CLOID, 0, 1),), filled_lots={CLOID: {0: 300}})
+        await rig.open(left)
+        rig.on("GET account", reply(account()))
+        rig.send(CancelOrder(BTC, CLOID, 0), kind="cancel")
+        await asyncio.sleep(60)
+        await rig.session.aclose()
+        return gone(rig), rig.phases("perpex account")
+
+    assert (["1"], []) == run_virtual(run())
+
+
+@pytest.mark.parametrize(("later", "alive"), [("0.3", [CLOID]), ("0.4", [])])
+def test_what_was_booked_before_a_restart_counts_once_though_it_is_read_again(
+    later: str, alive: list[str]
+) -> None:
+    async def run() -> tuple[list[int], list[str]]:
+        rig = Rig()
+        rig.on("GET account", reply(account(open_orders=[order("1", filled_size="0.1")])))
+        old = fill("7", size="0.1", time=SEEN_MS)
+        rig.on("GET trades", reply([old]), reply([old, fill("8", size=later)]))
+        left = Resumption(
+            fills_seen_ms={ACCOUNT: SEEN_MS},
+            fills_seen=frozenset({(ACCOUNT, SEEN_MS, BTC, 7)}),
+            generations=((CLOID, 0, 1),),
+            filled_lots={CLOID: {0: 100}},
+        )
+        await rig.open(left)
+        await asyncio.sleep(4)
+        await rig.session.aclose()
+        living = [one.cloid for one in rig.session.tickets.alive() if one.phase is Phase.LIVE]
+        return [event.sz_lots for event in rig.told(OrderFilled)], living
+
+    assert ([int(float(later) * 1_000)], alive) == run_virtual(run())
