@@ -43,8 +43,8 @@ class FillBook:
     """The fills of one account. `on_end` hears of every order of which nothing more is expected.
 
     `missing` are orders that the venue calls filled and whose fills it does not show; fills up to
-    `opened_ms` (venue time, never ours) belong to the state that the account was opened with.
-    `booked` are those of an earlier run, which its orders have in their count.
+    `opened_ms` (venue time, never ours) belong to the state that the account was opened with,
+    unless its ledger `goes_on`: then only what an earlier run has `booked` does.
     """
 
     def __init__(  # noqa: PLR0913 - what booking needs
@@ -62,6 +62,7 @@ class FillBook:
     ) -> None:
         self.newest_ms = 0
         self.opened_ms = 0
+        self.goes_on = False
         self.booked: frozenset[FillKey] = frozenset()
         self._stuck_ms = 0
         self.echo_seen = False
@@ -147,7 +148,7 @@ class FillBook:
         where = self._id_of(fill.symbol)
         instrument = self._instruments.get(where)
         is_of_opening = int(fill.time) <= self.opened_ms
-        if is_of_opening and fill.id not in self.held:
+        if is_of_opening and not self.goes_on:
             self._remember(fill)
             return
         if instrument is None:
@@ -295,7 +296,7 @@ class FillBook:
         return ticket
 
     def _release(self, fill: FillWire, instrument: Instrument, owners: Sequence[Ticket]) -> None:
-        """Let go of a fill that was held while opening: nothing will tell whose it is.
+        """Let go of a fill from before the opening: nothing will tell whose it is.
 
         The position that the account was read with includes it. But fills are held only where a
         ledger goes on, and such a ledger opens with the position of its journal: that includes the

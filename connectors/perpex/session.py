@@ -156,6 +156,7 @@ class Session:
             state = msgspec.structs.replace(reading.state, ts_venue_ns=opened_ms * NS_PER_MS)
             reading = msgspec.structs.replace(reading, state=state)
         self.fills.newest_ms = opened_ms
+        self.fills.goes_on = seen_ms > 0
         if seen_ms:
             self.fills.take(page, self._clock.monotonic_ns())
         else:

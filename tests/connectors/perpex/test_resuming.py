@@ -28,7 +28,7 @@ from tests.connectors.perpex.fakes import (
     place,
     reply,
 )
-from tests.connectors.perpex.test_orders import THIRD, Rig, gone
+from tests.connectors.perpex.test_orders import FOREIGN, THIRD, Rig, gone
 
 SEEN_MS = T0_MS - 2_000
 STOP = Trigger(95_000, TriggerKind.STOP_LOSS, True)  # noqa: FBT003
@@ -127,3 +127,21 @@ def test_what_was_booked_before_a_restart_counts_once_though_it_is_read_again(
         return [event.sz_lots for event in rig.told(OrderFilled)], living
 
     assert ([int(float(later) * 1_000)], alive) == run_virtual(run())
+
+
+@pytest.mark.parametrize("whose", [{}, FOREIGN])
+def test_a_row_from_before_the_opening_that_appears_after_it_is_booked_once_where_a_ledger_goes_on(
+    whose: dict[str, Any],
+) -> None:
+    async def run(resumption: Resumption) -> list[int]:
+        rig = Rig()
+        rig.on("GET account", reply(account(open_orders=[order("1")])))
+        await rig.open(resumption)
+        rig.on("GET trades", reply([fill(time=T0_MS - 1_000, **whose)]))
+        await asyncio.sleep(60)
+        await rig.session.aclose()
+        return [event.sz_lots for event in rig.told(OrderFilled)]
+
+    goes_on = Resumption(fills_seen_ms={ACCOUNT: SEEN_MS}, generations=((CLOID, 0, 1),))
+    assert [500] == run_virtual(run(goes_on))
+    assert [] == run_virtual(run(Resumption()))
