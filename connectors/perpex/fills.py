@@ -4,7 +4,8 @@ Each is told once, by its id, to the order it belongs to. One that belongs to no
 an order on its market is in flight or unclear is held back: it may be that order's. After a while
 it is taken for the one unclear order that it fits in every fact, if the venue was never seen to
 echo a client id; while it is not known whose it is, it stays held, and one that can be of none of
-them is somebody else's. What was held while opening is let go of after that while, whosever it is.
+them is somebody else's. What was held while opening is let go of after that while, whosever it is,
+if it is taken for none.
 An order that left the book is told to be gone only when the fills that the venue says it had have
 been read.
 """
@@ -63,6 +64,7 @@ class FillBook:
         self.newest_ms = 0
         self.opened_ms = 0
         self.goes_on = False
+        self._held_at_opening: frozenset[str] = frozenset()
         self.booked: frozenset[FillKey] = frozenset()
         self._stuck_ms = 0
         self.echo_seen = False
@@ -100,6 +102,12 @@ class FillBook:
         """Take fills as booked before."""
         for fill in page.fills:
             self._remember(fill)
+
+    def take_up(self, page: FillsPage, started_ns: int) -> None:
+        """Go on with a ledger from an earlier run: tell what came since."""
+        self.goes_on = True
+        self.take(page, started_ns)
+        self._held_at_opening = frozenset(self.held)
 
     def take(self, page: FillsPage, started_ns: int) -> int:
         """Tell what is new in a page that was asked for at `started_ns` (monotonic).
@@ -165,6 +173,10 @@ class FillBook:
                 return
             ticket = self._adopt(fill, instrument, owners)
             if ticket is None and owners and fill.id in self.held:
+                # While it is held every poll reads the account before the trades: what was there
+                # when the account was opened is in a later reading by now, whatever its time.
+                if fill.id in self._held_at_opening:
+                    self._release(fill, instrument, owners)
                 return
         elif (fill.client_order_id or "").lower() == ticket.client_id:
             self.echo_seen = True

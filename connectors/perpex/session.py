@@ -156,9 +156,8 @@ class Session:
             state = msgspec.structs.replace(reading.state, ts_venue_ns=opened_ms * NS_PER_MS)
             reading = msgspec.structs.replace(reading, state=state)
         self.fills.newest_ms = opened_ms
-        self.fills.goes_on = seen_ms > 0
         if seen_ms:
-            self.fills.take(page, self._clock.monotonic_ns())
+            self.fills.take_up(page, self._clock.monotonic_ns())
         else:
             self.fills.skip(page)
         self.fills.opened_ms = last_ms

@@ -145,3 +145,26 @@ def test_a_row_from_before_the_opening_that_appears_after_it_is_booked_once_wher
     goes_on = Resumption(fills_seen_ms={ACCOUNT: SEEN_MS}, generations=((CLOID, 0, 1),))
     assert [500] == run_virtual(run(goes_on))
     assert [] == run_virtual(run(Resumption()))
+
+
+@pytest.mark.parametrize("said", [{}, {"time": None}])
+@pytest.mark.parametrize("later_ms", [0, 500])
+def test_a_fill_held_while_opening_is_let_go_of_however_late_the_account_was_read(
+    said: dict[str, Any], later_ms: int
+) -> None:
+    async def run() -> tuple[list[str], list[str], list[str], dict[str, Any]]:
+        rig = Rig()
+        rig.on("GET account", reply(account(**said)))
+        rig.on("GET trades", reply([fill(time=T0_MS + later_ms, **FOREIGN)]))
+        unanswered = (Outgoing(VENUE, ACCOUNT, batch(place(), place(OTHER)), 0, b"{}"),)
+        seen, living = {ACCOUNT: SEEN_MS}, ((CLOID, 0, 0), (OTHER, 0, 0))
+        await rig.open(Resumption(unanswered=unanswered, fills_seen_ms=seen, generations=living))
+        for cloid in (CLOID, OTHER):
+            rig.session.ask(AskOrder(ACCOUNT, BTC, cloid, 0))
+        before = [event.cloid for event in rig.told(OrderFilled)]
+        await asyncio.sleep(120)
+        await rig.session.aclose()
+        filled = [event.cloid for event in rig.told(OrderFilled)]
+        return before, filled, gone(rig), dict(rig.session.fills.held)
+
+    assert ([], ["oid:900"], ["1", "2"], {}) == run_virtual(run())
