@@ -281,6 +281,7 @@ class FillBook:
             if ticket.instrument == instrument.id
             and ticket.phase in {Phase.SENT, Phase.UNCLEAR}
             and not ticket.order_id
+            and self._tickets.may_be(ticket, fill.order_id or "")
             and (ticket.side is None or _may_be_of(ticket, side, px_ticks, sz_lots))
         ]
 

@@ -168,3 +168,22 @@ def test_a_fill_held_while_opening_is_let_go_of_however_late_the_account_was_rea
         return before, filled, gone(rig), dict(rig.session.fills.held)
 
     assert ([], ["oid:900"], ["1", "2"], {}) == run_virtual(run())
+
+
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_an_order_of_nobody_s_that_was_there_at_a_restart_may_be_one_of_before_it(
+    is_sent: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    async def run() -> tuple[list[str], list[str]]:
+        rig = Rig()
+        foreign = order("9", client_order_id=None, price="99")
+        rig.on("GET account", reply(account(open_orders=[foreign])))
+        sent = (Outgoing(VENUE, ACCOUNT, batch(place()), 0, b"{}"),) if is_sent else ()
+        await rig.open(Resumption(unanswered=sent, generations=((CLOID, 0, 0),)))
+        await asyncio.sleep(20)
+        rig.session.ask(AskOrder(ACCOUNT, BTC, CLOID, 1))
+        await asyncio.sleep(300)
+        await rig.session.aclose()
+        return gone(rig), [one.cloid for one in rig.session.tickets.alive()]
+
+    assert ([], [CLOID] * 2) == run_virtual(run())
