@@ -150,6 +150,16 @@ class FillBook:
         """Fills held back on a market, because they may be of an order in flight."""
         return [fill for fill, _ in self.held.values() if self._id_of(fill.symbol) == instrument]
 
+    def leave(self, ticket: Ticket) -> None:
+        """An order is about to be gone: a held fill that may be its own spares its children."""
+        for fill in self.strangers(ticket.instrument):
+            try:
+                is_owner = ticket in self._owners(fill, self._instruments[ticket.instrument])
+            except VenueError:
+                is_owner = True  # of a fill that cannot be read nobody knows
+            if is_owner and not ticket.parent:
+                ticket.prior_lots += 1
+
     # -- one fill --------------------------------------------------------------------------------
 
     def _consider(self, fill: FillWire) -> None:

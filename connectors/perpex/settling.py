@@ -215,6 +215,7 @@ class Settler:
         return ticket.phase is Phase.LIVE or age_ns >= self._settings.settle_s * NS_PER_S
 
     def _gone(self, ticket: Ticket, reason: str) -> None:
+        self._fills.leave(ticket)
         self._tickets.end(ticket, self._clock.monotonic_ns())
         # One of an earlier run that nobody asked about has no market to be told on.
         is_due = bool(ticket.instrument) and ticket.cloid not in self.asked

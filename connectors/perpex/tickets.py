@@ -37,7 +37,7 @@ class Ticket:
     `expected_lots` is what the venue says was filled of it, -1 where it did not say; `missed` how
     many readings of the account in a row did not list it; `is_told` that the sink knows
     of its end, `is_replaced` that a modify is to put another in its place; `prior_lots` is what was
-    filled of earlier generations.
+    filled of earlier generations, or of nobody's order that may have been this one.
     """
 
     __slots__ = (

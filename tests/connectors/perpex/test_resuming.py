@@ -187,3 +187,32 @@ def test_an_order_of_nobody_s_that_was_there_at_a_restart_may_be_one_of_before_i
         return gone(rig), [one.cloid for one in rig.session.tickets.alive()]
 
     assert ([], [CLOID] * 2) == run_virtual(run())
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([], ["1", "3"]),
+        ([fill(time=T0_MS - 1_000, **FOREIGN)], ["1"]),
+        ([fill(time=T0_MS - 1_000, side="sell", **FOREIGN)], ["1", "3"]),
+    ],
+)
+def test_an_entry_that_the_operator_dismisses_keeps_its_children_for_a_fill_that_may_be_its_own(
+    rows: list[Any], expected: list[str]
+) -> None:
+    async def run() -> list[str]:
+        rig = Rig()
+        rig.on("GET account", reply(account(open_orders=[TAKE_LISTED])))
+        rig.on("GET trades", reply(rows))
+        rig.on("DELETE orders/3", reply({"status": "canceled", "filled_size": "0"}))
+        sent = (Outgoing(VENUE, ACCOUNT, BRACKET, 0, b"{}"),)
+        living = (CLOID, 0, 0), (THIRD, 0, 3)
+        await rig.open(
+            Resumption(unanswered=sent, fills_seen_ms={ACCOUNT: SEEN_MS}, generations=living)
+        )
+        assert rig.session.settler.dismiss(CLOID)
+        await asyncio.sleep(120)
+        await rig.session.aclose()
+        return gone(rig)
+
+    assert expected == run_virtual(run())
