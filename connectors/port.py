@@ -114,8 +114,8 @@ class Resumption(msgspec.Struct, frozen=True):
     `nonce_max` is the highest nonce ever used by signer; `unanswered` what was journaled to be sent
     whose outcome is not known; `fills_seen_ms`, `funding_seen_ms` and `transfers_seen_ms` the venue
     times of the newest booked, by account; `fills_seen` and `fundings_seen` what was booked around
-    then, which must not come again. `generations` are (cloid, generation, oid) of orders that may
-    still live.
+    then, which must not come again. `generations` are (cloid, generation, oid) of every order that
+    may still live, and `filled_lots` what was booked of each generation of it, by cloid.
     """
 
     nonce_max: int = 0
@@ -126,6 +126,7 @@ class Resumption(msgspec.Struct, frozen=True):
     fills_seen: frozenset[FillKey] = frozenset()
     fundings_seen: frozenset[FundingKey] = frozenset()
     generations: tuple[tuple[str, int, int], ...] = ()
+    filled_lots: dict[str, dict[int, int]] = {}
 
 
 class VenueLink(Protocol):

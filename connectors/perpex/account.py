@@ -139,7 +139,10 @@ class AccountReader:
         ticket.instrument = known.instrument
         ticket.side = known.side
         ticket.px_ticks = known.px_ticks
-        ticket.sz_lots = ticket.sz_lots or known.sz_lots
+        if not ticket.sz_lots and order.size is not None:
+            # All of it, not what is left: what was filled of it is counted with the ticket.
+            sz_decimals = self._instruments[known.instrument].sz_decimals
+            ticket.sz_lots = scaled(order.size, sz_decimals, "order size")
         ticket.is_trigger = known.is_trigger
 
     def _orders(self, wire: AccountWire, warnings: list[str]) -> tuple[list[OrderWire], bool]:

@@ -4,7 +4,8 @@ Each is told once, by its id, to the order it belongs to. One that belongs to no
 an order on its market is in flight or unclear is held back: it may be that order's. After a while
 it is taken for the one unclear order that it fits in every fact, if the venue was never seen to
 echo a client id; while it is not known whose it is, it stays held, and one that can be of none of
-them is somebody else's. What was held while opening is let go of after that while, whosever it is.
+them is somebody else's. What was held while opening is let go of after that while, whosever it is,
+if it is taken for none.
 An order that left the book is told to be gone only when the fills that the venue says it had have
 been read.
 """
@@ -24,6 +25,7 @@ from connectors.perpex.numbers import id_number, money_e8, scaled
 from connectors.perpex.rest import FillsPage
 from connectors.perpex.telling import Teller
 from connectors.perpex.tickets import Phase, Ticket, Tickets
+from connectors.port import FillKey
 from engine.drive.seams import Clock
 from engine.errors import VenueError
 from engine.model.events import OrderFilled
@@ -42,7 +44,8 @@ class FillBook:
     """The fills of one account. `on_end` hears of every order of which nothing more is expected.
 
     `missing` are orders that the venue calls filled and whose fills it does not show; fills up to
-    `opened_ms` (venue time, never ours) belong to the state that the account was opened with.
+    `opened_ms` (venue time, never ours) belong to the state that the account was opened with,
+    unless its ledger `goes_on`: then only what an earlier run has `booked` does.
     """
 
     def __init__(  # noqa: PLR0913 - what booking needs
@@ -60,6 +63,9 @@ class FillBook:
     ) -> None:
         self.newest_ms = 0
         self.opened_ms = 0
+        self.goes_on = False
+        self._held_at_opening: frozenset[str] = frozenset()
+        self.booked: frozenset[FillKey] = frozenset()
         self._stuck_ms = 0
         self.echo_seen = False
         self.held: dict[str, tuple[FillWire, int]] = {}
@@ -96,6 +102,12 @@ class FillBook:
         """Take fills as booked before."""
         for fill in page.fills:
             self._remember(fill)
+
+    def take_up(self, page: FillsPage, started_ns: int) -> None:
+        """Go on with a ledger from an earlier run: tell what came since."""
+        self.goes_on = True
+        self.take(page, started_ns)
+        self._held_at_opening = frozenset(self.held)
 
     def take(self, page: FillsPage, started_ns: int) -> int:
         """Tell what is new in a page that was asked for at `started_ns` (monotonic).
@@ -138,13 +150,23 @@ class FillBook:
         """Fills held back on a market, because they may be of an order in flight."""
         return [fill for fill, _ in self.held.values() if self._id_of(fill.symbol) == instrument]
 
+    def leave(self, ticket: Ticket) -> None:
+        """An order is about to be gone: a held fill that may be its own spares its children."""
+        for fill in self.strangers(ticket.instrument):
+            try:
+                is_owner = ticket in self._owners(fill, self._instruments[ticket.instrument])
+            except VenueError:
+                is_owner = True  # of a fill that cannot be read nobody knows
+            if is_owner and not ticket.parent:
+                ticket.prior_lots += 1
+
     # -- one fill --------------------------------------------------------------------------------
 
     def _consider(self, fill: FillWire) -> None:
         where = self._id_of(fill.symbol)
         instrument = self._instruments.get(where)
         is_of_opening = int(fill.time) <= self.opened_ms
-        if is_of_opening and fill.id not in self.held:
+        if is_of_opening and not self.goes_on:
             self._remember(fill)
             return
         if instrument is None:
@@ -161,9 +183,18 @@ class FillBook:
                 return
             ticket = self._adopt(fill, instrument, owners)
             if ticket is None and owners and fill.id in self.held:
+                # While it is held every poll reads the account before the trades: what was there
+                # when the account was opened is in a later reading by now, whatever its time.
+                if fill.id in self._held_at_opening:
+                    self._release(fill, instrument, owners)
                 return
         elif (fill.client_order_id or "").lower() == ticket.client_id:
             self.echo_seen = True
+        key = self._teller.account, int(fill.time), where, id_number(fill.id)
+        if ticket is not None and key in self.booked:
+            self._learn(ticket, fill)
+            self._remember(fill)
+            return
         self._book(fill, instrument, ticket)
 
     def _book(self, fill: FillWire, instrument: Instrument, ticket: Ticket | None) -> None:
@@ -175,12 +206,15 @@ class FillBook:
             if fill.order_id:
                 _keep(self._others, fill.order_id)
         else:
-            if fill.order_id and not ticket.order_id:
-                self._tickets.learn(ticket, fill.order_id)
+            self._learn(ticket, fill)
             self._tickets.book(ticket, event.sz_lots)
         self._teller.sink(event)
         if ticket is not None and ticket.is_filled and ticket.phase is not Phase.SENT:
             self._end(ticket)
+
+    def _learn(self, ticket: Ticket, fill: FillWire) -> None:
+        if fill.order_id and not ticket.order_id:
+            self._tickets.learn(ticket, fill.order_id)
 
     def _event(self, fill: FillWire, instrument: Instrument, ticket: Ticket | None) -> OrderFilled:
         """Raises VenueError for a fill that does not fit the grid or has no side."""
@@ -257,6 +291,7 @@ class FillBook:
             if ticket.instrument == instrument.id
             and ticket.phase in {Phase.SENT, Phase.UNCLEAR}
             and not ticket.order_id
+            and self._tickets.may_be(ticket, fill.order_id or "")
             and (ticket.side is None or _may_be_of(ticket, side, px_ticks, sz_lots))
         ]
 
@@ -284,7 +319,7 @@ class FillBook:
         return ticket
 
     def _release(self, fill: FillWire, instrument: Instrument, owners: Sequence[Ticket]) -> None:
-        """Let go of a fill that was held while opening: nothing will tell whose it is.
+        """Let go of a fill from before the opening: nothing will tell whose it is.
 
         The position that the account was read with includes it. But fills are held only where a
         ledger goes on, and such a ledger opens with the position of its journal: that includes the

@@ -9,7 +9,7 @@ and takes no new risk.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -157,7 +157,7 @@ class Session:
             reading = msgspec.structs.replace(reading, state=state)
         self.fills.newest_ms = opened_ms
         if seen_ms:
-            self.fills.take(page, self._clock.monotonic_ns())
+            self.fills.take_up(page, self._clock.monotonic_ns())
         else:
             self.fills.skip(page)
         self.fills.opened_ms = last_ms
@@ -178,24 +178,40 @@ class Session:
         await self.desk.close()
 
     def _resume(self, resumption: Resumption) -> None:
-        """Take over the orders of an earlier run."""
+        """Take over the orders of an earlier run, and what it booked of them.
+
+        What was sent says more of an order than that it lives, so it comes first.
+        """
         now_ns = self._clock.monotonic_ns()
-        for cloid, generation, oid in resumption.generations:
-            ticket = Ticket("", cloid, generation, now_ns)
-            ticket.phase = Phase.UNCLEAR
-            if 0 < oid < _PLAIN_ID_BELOW:
-                ticket.order_id = str(oid)
-            self.tickets.add(ticket)
+        living = {cloid for cloid, _, _ in resumption.generations}
         for outgoing in resumption.unanswered:
             if (outgoing.venue, outgoing.account) == (self.venue, self.account):
-                self._resume_batch(outgoing, now_ns)
+                self._resume_batch(outgoing, living, now_ns)
+        for cloid, generation, oid in resumption.generations:
+            ticket = self.tickets.get(cloid, generation)
+            if ticket is None:
+                ticket = self._resume_ticket(Ticket("", cloid, generation, now_ns))
+            if 0 < oid < _PLAIN_ID_BELOW:
+                self.tickets.learn(ticket, str(oid))
+        for ticket in self.tickets.alive():
+            lots = resumption.filled_lots.get(ticket.cloid, {})
+            ticket.booked_lots = lots.get(ticket.generation, 0)
+            ticket.prior_lots = sum(
+                some for generation, some in lots.items() if generation < ticket.generation
+            )
+        self.fills.booked = resumption.fills_seen
 
-    def _resume_batch(self, outgoing: Outgoing, now_ns: int) -> None:
+    def _resume_batch(self, outgoing: Outgoing, living: Container[str], now_ns: int) -> None:
+        """What was sent of orders that may still live: of the others all is known."""
         for command in outgoing.batch.commands:
-            if isinstance(command, Place | ModifyOrder):
-                ticket = Ticket.of(command, now_ns)
-                ticket.phase = Phase.UNCLEAR
-                self.tickets.add(ticket)
+            if isinstance(command, Place | ModifyOrder) and command.cloid in living:
+                self._resume_ticket(Ticket.of(command, now_ns))
+
+    def _resume_ticket(self, ticket: Ticket) -> Ticket:
+        ticket.phase = Phase.UNCLEAR
+        self.tickets.inherit(ticket)
+        self.tickets.add(ticket)
+        return ticket
 
     def _recognise(self, reading: Reading) -> None:
         """Orders of an earlier run that rest are live; of the others nothing is known yet."""

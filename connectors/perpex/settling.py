@@ -6,12 +6,13 @@ be on its way: it is taken as gone no sooner than `settle_s` after it was sent. 
 has been seen to show a client id of ours, an absence proves less: then account and fills must also
 hold nothing on that market that belongs to nobody, and nothing new may be opened there meanwhile.
 That the answer to a POST echoes the id says nothing of the account. Whatever was seen, an order or
-a fill there that shows no client id may be the one looked for.
+a fill there that shows no client id may be the one looked for, unless the account listed that order
+before the one looked for was sent. How its facts look proves less: they are shown as is assumed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -115,7 +116,7 @@ class Settler:
                 ticket.missed += 1
         strangers = self._strangers(reading, listed)
         for ticket in self._tickets.alive():
-            if self._is_gone(ticket, strangers):
+            if self._is_missed(ticket) and not self._may_show(ticket, strangers):
                 self._gone(ticket, ticket.reason or NOT_FOUND)
         self._answer(started_ns)
         self._unblock()
@@ -139,7 +140,11 @@ class Settler:
             listed[ticket.client_id] = order
         for ticket in self._tickets.alive():
             if ticket.phase is Phase.UNCLEAR and not ticket.order_id and ticket.side is not None:
-                fitting = [order for order in strangers if self._fits(ticket, order)]
+                fitting = [
+                    order
+                    for order in strangers
+                    if self._fits(ticket, order) and self._tickets.may_be(ticket, order.id)
+                ]
                 twins = [other for other in self._tickets.alive() if _is_twin(ticket, other)]
                 if len(fitting) == 1 and not twins:
                     listed[ticket.client_id] = fitting[0]
@@ -176,41 +181,41 @@ class Settler:
 
     # -- what is not -----------------------------------------------------------------------------
 
-    def _strangers(self, reading: Reading, listed: Mapping[str, OrderWire]) -> set[str]:
-        """The markets on which something of nobody's that may be ours rests, or was filled.
+    def _strangers(self, reading: Reading, listed: Mapping[str, OrderWire]) -> list[OrderWire]:
+        """The listed orders of nobody's that may be ours.
 
         Once an echo was seen, what shows a client id that is not ours is known to be another's.
         """
         ours = {order.id for order in listed.values()}
-        found = set()
-        for instrument in {ticket.instrument for ticket in self._tickets.alive()}:
-            known = self._instruments.get(instrument)
-            symbol = "" if known is None else self._settings.symbol(known.coin)
-            rests = any(
-                order.symbol == symbol
-                and order.id not in ours
-                and not (self.echo_seen and order.client_order_id)
-                for order in reading.orders
-            )
-            filled = any(
-                not (self.echo_seen and (fill.client_order_id or self._fills.echo_seen))
-                for fill in self._fills.strangers(instrument)
-            )
-            if rests or filled:
-                found.add(instrument)
-        return found
+        now_ns = self._clock.monotonic_ns()
+        strangers = [order for order in reading.orders if order.id not in ours]
+        for order in strangers:
+            self._tickets.sight(order.id, now_ns)
+        return [order for order in strangers if not (self.echo_seen and order.client_order_id)]
 
-    def _is_gone(self, ticket: Ticket, strangers: set[str]) -> bool:
-        if ticket.phase is Phase.LIVE:
-            return ticket.missed >= MISSED_MAX
-        if ticket.phase is not Phase.UNCLEAR or ticket.missed < MISSED_MAX:
+    def _may_show(self, ticket: Ticket, strangers: Sequence[OrderWire]) -> bool:
+        """Whether something of nobody's that may be an unclear order rests, or was filled."""
+        if ticket.phase is not Phase.UNCLEAR:
+            return False
+        known = self._instruments.get(ticket.instrument)
+        symbol = "" if known is None else self._settings.symbol(known.coin)
+        rest = [order.id for order in strangers if order.symbol == symbol]
+        filled = [
+            fill.order_id or ""
+            for fill in self._fills.strangers(ticket.instrument)
+            if not (self.echo_seen and (fill.client_order_id or self._fills.echo_seen))
+        ]
+        return any(self._tickets.may_be(ticket, number) for number in (*rest, *filled))
+
+    def _is_missed(self, ticket: Ticket) -> bool:
+        """Whether an order was looked for as often, and as long, as an absence must last."""
+        if ticket.phase not in {Phase.LIVE, Phase.UNCLEAR} or ticket.missed < MISSED_MAX:
             return False
         age_ns = self._clock.monotonic_ns() - ticket.sent_ns
-        if age_ns < self._settings.settle_s * NS_PER_S:
-            return False
-        return ticket.instrument not in strangers
+        return ticket.phase is Phase.LIVE or age_ns >= self._settings.settle_s * NS_PER_S
 
     def _gone(self, ticket: Ticket, reason: str) -> None:
+        self._fills.leave(ticket)
         self._tickets.end(ticket, self._clock.monotonic_ns())
         # One of an earlier run that nobody asked about has no market to be told on.
         is_due = bool(ticket.instrument) and ticket.cloid not in self.asked

@@ -17,6 +17,7 @@ from engine.model.commands import ModifyOrder, Place
 from engine.model.units import Side, Tif
 
 ENDED_REMEMBERED_MAX: Final = 10_000
+SIGHTED_REMEMBERED_MAX: Final = 10_000
 
 
 class Phase(IntEnum):
@@ -36,7 +37,7 @@ class Ticket:
     `expected_lots` is what the venue says was filled of it, -1 where it did not say; `missed` how
     many readings of the account in a row did not list it; `is_told` that the sink knows
     of its end, `is_replaced` that a modify is to put another in its place; `prior_lots` is what was
-    filled of earlier generations.
+    filled of earlier generations, or of nobody's order that may have been this one.
     """
 
     __slots__ = (
@@ -139,6 +140,7 @@ class Tickets:
         self._newest: dict[str, Ticket] = {}
         self._alive: dict[tuple[str, int], Ticket] = {}
         self._ended: deque[Ticket] = deque()
+        self._sighted: dict[str, int] = {}
         self._on_count = on_count
 
     def add(self, ticket: Ticket) -> None:
@@ -233,6 +235,20 @@ class Tickets:
     def is_ours(self, client: str) -> bool:
         """Whether a client id is of an order that this link knows."""
         return split(client)[0] in self._newest
+
+    def sight(self, order_id: str, now_ns: int) -> None:
+        """An order of nobody's is listed; when it first was is remembered."""
+        self._sighted.setdefault(order_id, now_ns)
+        if len(self._sighted) > SIGHTED_REMEMBERED_MAX:
+            del self._sighted[next(iter(self._sighted))]
+
+    def may_be(self, ticket: Ticket, order_id: str) -> bool:
+        """Whether an order of nobody's may be this one: not if it was listed before this was sent.
+
+        What was only asked about has no facts, and was sent nobody knows when.
+        """
+        seen_ns = self._sighted.get(order_id)
+        return seen_ns is None or ticket.side is None or seen_ns >= ticket.sent_ns
 
     def _forget(self, ticket: Ticket) -> None:
         self._by_key.pop((ticket.cloid, ticket.generation), None)

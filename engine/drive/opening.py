@@ -46,6 +46,11 @@ def resumption(left: Left, accounts: Sequence[str]) -> Resumption:
             for order in left.orders
             if order.account in mine
         ),
+        filled_lots={
+            order.cloid: dict(left.filled_lots[order.cloid])
+            for order in left.orders
+            if order.account in mine and order.cloid in left.filled_lots
+        },
     )
 
 

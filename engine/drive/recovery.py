@@ -10,7 +10,7 @@ What must never come twice (nonces, fills, funding) is remembered over all of th
 from __future__ import annotations
 
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -59,6 +59,7 @@ _OPENING: Final = (AccountOpened, LeverageSet, PositionCarried, OrderCarried)
 
 
 Key = tuple[str, str, int, str, int]
+Filled = dict[str, Counter[int]]
 
 
 def booking_key(event: AnyEvent) -> Key | None:
@@ -91,6 +92,7 @@ class Left(msgspec.Struct):
     """What the last run of each account left; of everything nothing when there was none.
 
     `addresses` says whose accounts these names were; `cash_e8` is each account's ledger.
+    `filled_lots` are what was booked of the live orders, by cloid and generation, in all runs.
     `unanswered` are the actions that orders of unknown outcome were sent with. `nonce_max`,
     the newest times (venue, ms, by account), when each account first opened, and what was `booked`
     (see `booking_key`) are over all runs.
@@ -100,6 +102,7 @@ class Left(msgspec.Struct):
     cash_e8: dict[str, int] = {}
     positions: tuple[Owned, ...] = ()
     orders: tuple[Order, ...] = ()
+    filled_lots: Filled = {}
     unanswered: tuple[Outgoing, ...] = ()
     nonce_max: int = 0
     fills_seen_ms: dict[str, int] = {}
@@ -116,6 +119,7 @@ class Left(msgspec.Struct):
             cash_e8={name: cash for name, cash in self.cash_e8.items() if name in mine},
             positions=tuple(one for one in self.positions if one.account in mine),
             orders=tuple(one for one in self.orders if one.account in mine),
+            filled_lots=self.filled_lots,
             unanswered=tuple(one for one in self.unanswered if one.account in mine),
             nonce_max=self.nonce_max,
             fills_seen_ms={name: ms for name, ms in self.fills_seen_ms.items() if name in mine},
@@ -207,7 +211,10 @@ class _Story:
             for cloid, outgoings in run.open_actions.items()
             if outgoings[0].account == name
         }
-        self._run = _Fold(setup, actions)
+        filled: Filled = {}
+        for name, run in self._taken.items():
+            filled |= run.filled_of(name)
+        self._run = _Fold(setup, actions, filled)
         for name, address in self._run.addresses.items():
             known = self._taken.get(name)
             if known is not None and known.addresses[name] != address:
@@ -265,11 +272,15 @@ class _Fold:
     """One run's accounts and orders, moved by what its journal says.
 
     `open_actions` are, by cloid, the actions whose outcome for a live order is not known, of this
-    run or an earlier; at most `ACTIONS_MAX` of one order, the oldest dropped.
+    run or an earlier; at most `ACTIONS_MAX` of one order, the oldest dropped. `filled` is what was
+    booked of a live order by its generations: an order that is carried over tells only of the rest.
     """
 
-    def __init__(self, setup: RecordedSetup, open_actions: dict[str, list[Outgoing]]) -> None:
+    def __init__(
+        self, setup: RecordedSetup, open_actions: dict[str, list[Outgoing]], filled: Filled
+    ) -> None:
         self.open_actions = open_actions
+        self.filled = filled
         self.addresses = {item.name: item.address for item in setup.accounts}
         self._now_ns = 0
         self._markets = {one.id: Market(one) for one in setup.instruments}
@@ -306,14 +317,25 @@ class _Fold:
             self._agreement.read(event)
             return
         self._book.apply(event)
-        self._book.take_bookings()
+        self._count_fills()
         for order in self._orders.take_ended():
             self.open_actions.pop(order.cloid, None)
+            self.filled.pop(order.cloid, None)
         if isinstance(event, OrderEvent):
             live = self._orders.get(event.cloid)
             if live is not None and live.state in _SETTLED:
                 self.open_actions.pop(event.cloid, None)
         self._orders.take_unsettled()
+
+    def _count_fills(self) -> None:
+        for fill, *_ in self._book.take_bookings():
+            if self._orders.get(fill.cloid) is not None:
+                self.filled.setdefault(fill.cloid, Counter())[fill.generation] += fill.sz_lots
+
+    def filled_of(self, name: str) -> Filled:
+        """What was booked of the live orders of an account."""
+        live = [order.cloid for order in self._orders.all_live() if order.account == name]
+        return {cloid: Counter(self.filled[cloid]) for cloid in live if cloid in self.filled}
 
     def sent(self, outgoing: Outgoing) -> None:
         """Let the orders of an action be as they are once it is sent."""
@@ -366,6 +388,7 @@ class _Fold:
         )
         live = [order for order in self._orders.all_live() if order.account == name]
         left.orders += tuple(live)
+        left.filled_lots |= self.filled_of(name)
         unanswered = {
             id(outgoing): outgoing
             for order in live

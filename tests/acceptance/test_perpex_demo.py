@@ -1,9 +1,10 @@
-"""The Perpex demo as it is shipped, run as a daemon until all of it has traded."""
+"""The configs that trade through Perpex, as they are shipped, as daemons until all has traded."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -61,27 +62,66 @@ async def both_faces(exchange: LoopbackVenue, address: str) -> tuple[list[Any], 
     raise AssertionError("the position does not stand still")
 
 
+@asynccontextmanager
+async def ready(
+    config: str, folder: Path
+) -> AsyncIterator[tuple[Daemon, LoopbackVenue, dict[str, str]]]:
+    """A shipped config's daemon, not begun yet, its exchange, and its accounts' addresses."""
+    loaded, randomness = load_config(ROOT / "configs" / config), SystemRandomness()
+    async with open_venues(loaded, SystemClock(), randomness) as venues:
+        assert venues.exchange is not None
+        daemon = Daemon(loaded, venues, randomness=randomness, journal_dir=folder / "journal")
+        addresses = {name: text.split()[0] for name, text in venues.addresses.items()}
+        yield daemon, venues.exchange, addresses
+
+
 async def test_both_strategies_of_the_demo_buy_and_sell_and_both_faces_show_what_came_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    loaded, randomness = load_config(ROOT / "configs/perpex_demo.toml"), SystemRandomness()
-    async with open_venues(loaded, SystemClock(), randomness) as venues:
-        assert venues.exchange is not None
-        daemon = Daemon(loaded, venues, randomness=randomness, journal_dir=tmp_path / "journal")
+    async with ready("perpex_demo.toml", tmp_path) as (daemon, exchange, addresses):
         ending = asyncio.ensure_future(daemon.run())
-        address = venues.addresses["main"].split()[0]
         try:
             await until(lambda: ending.done() or filled(daemon) == EVERY_FILL)
-            meanwhile = await both_faces(venues.exchange, address)
+            meanwhile = await both_faces(exchange, addresses["main"])
         finally:
             daemon.stop("seen enough")
             finished = await ending
-        at_end = await both_faces(venues.exchange, address)
+        at_end = await both_faces(exchange, addresses["main"])
 
     assert finished.fault is None
     assert EVERY_FILL == {(row.strategy, row.side) for row in finished.result.fills}
     assert meanwhile[0] == meanwhile[1]
     assert ([], []) == at_end
     assert finished.live["accounts"]["main"]["positions_agree"]
+    assert replay_run(tmp_path / "journal").is_identical
+
+
+def hedged(daemon: Daemon) -> bool:
+    """Whether what the quotes bought or sold is open, and all of it hedged at the other venue."""
+    if daemon.driver is None:
+        return False
+    accounts = daemon.driver.engine.accounts
+    made = accounts["maker"].position("px:BTC").lots
+    return made != 0 and made == -accounts["hedger"].position("hl:BTC").lots
+
+
+async def test_what_the_quotes_on_perpex_trade_is_hedged_on_hyperliquid_and_closed_on_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    async with ready("quote_and_hedge.toml", tmp_path) as (daemon, exchange, addresses):
+        ending = asyncio.ensure_future(daemon.run())
+        try:
+            await until(lambda: ending.done() or hedged(daemon))
+            assert not ending.done()
+        finally:
+            daemon.stop("seen enough")
+            finished = await ending
+        at_end = [await both_faces(exchange, addresses[name]) for name in ("maker", "hedger")]
+
+    assert finished.fault is None
+    assert {"px:BTC", "hl:BTC"} == {row.instrument for row in finished.result.fills}
+    assert [([], []), ([], [])] == at_end
+    assert all(one["positions_agree"] for one in finished.live["accounts"].values())
     assert replay_run(tmp_path / "journal").is_identical

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from connectors.port import AccountState, HeldPosition, OpenOrder
@@ -238,6 +240,7 @@ def test_the_link_is_told_of_the_accounts_whose_ledger_goes_on_and_of_no_other()
     left = Left(
         cash_e8={MAIN: 1},
         orders=(order(),),
+        filled_lots={C1: Counter({0: 5}), "gone": Counter({0: 6})},
         nonce_max=77,
         fills_seen_ms={MAIN: 5, "gone": 6},
         booked=frozenset(
@@ -250,6 +253,7 @@ def test_the_link_is_told_of_the_accounts_whose_ledger_goes_on_and_of_no_other()
     assert {(MAIN, 5, BTC, 1)} == told.fills_seen
     assert {(MAIN, 6, BTC)} == told.fundings_seen
     assert ((C1, 0, 7),) == told.generations
+    assert {C1: {0: 5}} == told.filled_lots
     assert 77 == resumption(left, ["new"]).nonce_max
     assert {} == resumption(left, ["new"]).fills_seen_ms
 

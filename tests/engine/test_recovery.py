@@ -377,6 +377,31 @@ def test_a_modify_in_flight_stays_one_over_runs(tmp_path: Path) -> None:
     )
 
 
+def test_what_was_filled_of_a_live_order_is_left_by_generation_over_runs_until_it_ends(
+    tmp_path: Path,
+) -> None:
+    with Run(tmp_path / "j") as run:
+        run.open(1).send(place(), place(C2))
+        run.hear(accepted(), fill(2, 1, lots=100), fill(3, 2, cloid=C2), fill(4, 3, cloid="oid:9"))
+        run.send(ModifyOrder(BTC, C1, 1, Side.BUY, 98_000, 900, Tif.ALO), kind="modify")
+        run.hear(accepted(generation=1, oid=8))
+    assert {C1: {0: 100}, C2: {0: 400}} == what_was_left(tmp_path / "j").filled_lots
+
+    facts = "mine", "bid", Side.BUY, 98_000, 900, Tif.ALO
+    carried = OrderCarried(
+        0, 0, MAIN, BTC, C1, 1, 8, *facts, reduce_only=False, state=OrderState.OPEN
+    )
+    later = msgspec.structs.replace(fill(11, 4, lots=50), generation=1)
+    with Run(tmp_path / "j") as run:
+        run.hear(AccountOpened(9 * MS, 0, MAIN, "hl", 1_000), carried, later)
+    assert {C1: {0: 100, 1: 50}} == what_was_left(tmp_path / "j").filled_lots
+
+    with Run(tmp_path / "j") as run:
+        run.hear(AccountOpened(9 * MS, 0, MAIN, "hl", 1_000), carried, BlockTime(0, 0))
+        run.hear(OrderCanceled(0, 0, MAIN, BTC, C1, 1, 8, "canceled"))
+    assert {} == what_was_left(tmp_path / "j").filled_lots
+
+
 # -- hard cases ------------------------------------------------------------------------------------
 
 

@@ -32,7 +32,6 @@ RAW_BYTES_MAX: Final = 4_096
 KINDS_MAX: Final = 1_000
 KIND_CHARS_MAX: Final = 64
 ITEMS_MAX: Final = 10_000
-TOKEN_CHARS_MAX: Final = 8_192
 # Whatever else stands where a code should be is no code, and may be anything.
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,47}")
 
@@ -56,7 +55,10 @@ class Payload(msgspec.Struct, frozen=True):
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """An error of the venue's. `code` is empty where it gave none; `verdict` what follows."""
+    """An error of the venue's. `code` is empty where it gave none; `verdict` what follows.
+
+    `message` is as long as it came: whoever shows it frees it of tokens first, and cuts it then.
+    """
 
     status: int
     code: str
@@ -88,9 +90,8 @@ class Quarantine:
         if kind not in self.counts and len(self.counts) >= KINDS_MAX:
             kind = "other"
         count = self.counts[kind] = self.counts.get(kind, 0) + 1
-        # Scrubbed before it is cut, so that no part of a token is left at the edge.
-        cut = raw[: RAW_BYTES_MAX + TOKEN_CHARS_MAX]
-        text = cut if isinstance(cut, str) else bytes(cut).decode("utf-8", "replace")
+        # Scrubbed whole before it is cut: of a token that is cut nothing would be recognised.
+        text = raw if isinstance(raw, str) else bytes(raw).decode("utf-8", "replace")
         text = self._scrub(text)[:RAW_BYTES_MAX]
         self.kept.append((kind, text))
         if count & (count - 1) == 0:  # the 1st, 2nd, 4th, 8th ...
@@ -170,7 +171,7 @@ def read_fault(status: int, raw: msgspec.Raw, code: str = "", message: str = "")
         except VenueError:
             code = _bare_text(raw) or code
     code = code if is_code(code) else ""
-    return Fault(status, code, message[:RAW_BYTES_MAX], verdict(status, code))
+    return Fault(status, code, message, verdict(status, code))
 
 
 def is_code(text: str) -> bool:

@@ -64,7 +64,11 @@ def read_millis(value: object) -> Millis:
 def _read_iso(text: str) -> Millis:
     if len(text) > TEXT_MAX:
         raise ValueError("expected a time, got a long text")
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        # Its own words repeat the text, which may hold a token.
+        raise ValueError("expected a time, got another text") from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     millis = (moment - _EPOCH).total_seconds() * 1_000

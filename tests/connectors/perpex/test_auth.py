@@ -9,6 +9,7 @@ import jwt
 import pytest
 
 from connectors.perpex.auth import Renewable, Tokens, expiry_ns
+from connectors.web import BODY_BYTES_MAX
 from engine.config.secret import Secret
 from engine.drive.seams import Clock, ManualClock
 from engine.drive.virtual_time import run_virtual, virtual_clock
@@ -218,6 +219,12 @@ def test_an_opaque_key_is_hidden_too() -> None:
     tokens = Tokens(Secret("opaque-key-1"), ManualClock())
 
     assert "no (hidden) here" == tokens.scrub("no opaque-key-1 here")
+
+
+def test_the_longest_answer_there_may_be_is_scrubbed_in_no_time() -> None:
+    tokens, long = Tokens(Secret("opaque-key-1"), ManualClock()), "a" * BODY_BYTES_MAX
+
+    assert f"{long} (hidden)" == tokens.scrub(f"{long} {TOKEN}")
 
 
 def test_a_refused_token_is_replaced_at_the_next_use() -> None:

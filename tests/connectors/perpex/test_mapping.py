@@ -224,6 +224,26 @@ def test_the_quarantine_is_bounded_in_every_way_and_counts_on() -> None:
     assert not any("secret" in text for _, text in quarantine.kept)
 
 
+def test_no_part_of_a_token_is_left_where_what_is_kept_was_cut() -> None:
+    token = "secret" * 100
+    quarantine = Quarantine(lambda text: text.replace(token, "***"))
+
+    for count in range(1, 50):
+        quarantine.keep("frame", f"{token} " * count)
+        quarantine.keep("frame", f"{token} ".encode() * count)
+
+    assert not any("secret" in text for _, text in quarantine.kept)
+
+
+@pytest.mark.parametrize("field", ["id", "price", "fee", "time"])
+@pytest.mark.parametrize("count", [1, 110, 160, 190, 300])
+def test_an_error_of_reading_shows_nothing_of_what_was_read(field: str, count: int) -> None:
+    with pytest.raises(VenueError) as caught:
+        decode(raw({**fill(), field: "\n" + "x" * count + "secret" * 8}), FillWire)
+
+    assert "secr" not in str(caught.value)
+
+
 def test_an_object_where_a_list_is_expected_is_a_list_of_one() -> None:
     assert 1 == len(items(b' {"id":1}'))
     assert 2 == len(items(b"[1,2]"))

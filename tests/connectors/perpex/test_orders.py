@@ -887,6 +887,32 @@ def test_an_order_of_somebody_else_keeps_the_market_blocked(fields: dict[str, An
     assert (["OrderUnclear 0", "OrderCanceled 0"], ["gap", "ready"]) == play(story)
 
 
+@pytest.mark.parametrize("fields", [{}, {"price": "99"}, {"size": "0.4"}, {"side": "sell"}])
+@pytest.mark.parametrize("is_filled", [False, True])
+def test_an_order_that_was_listed_before_an_unclear_one_was_sent_is_not_taken_for_it(
+    fields: dict[str, Any],
+    is_filled: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    async def story(rig: Rig) -> tuple[list[str], list[str], list[str]]:
+        foreign = order("900", **{"client_order_id": None, **fields})
+        rig.on("GET account", reply(account(open_orders=[foreign])))
+        await asyncio.sleep(40)
+        rig.on("POST orders", TransportError("reset"))
+        rig.send(place())
+        await asyncio.sleep(0.1)
+        rig.session.ask(AskOrder(ACCOUNT, BTC, CLOID, 0))
+        if is_filled:
+            now_ms = virtual_clock().now_ns() // 1_000_000
+            rig.on("GET account", reply(account()))
+            rig.on("GET trades", reply([fill(**FOREIGN, time=now_ms)]))
+        await asyncio.sleep(120)
+        filled = [event.cloid for event in rig.told(OrderFilled)]
+        return filled, gone(rig), rig.phases("unclear-order")
+
+    filled = ["oid:900"] if is_filled else []
+    assert (filled, ["1"], ["gap", "ready"]) == play(story)
+
+
 def test_a_fill_proves_an_unclear_order_by_its_client_id() -> None:
     async def story(rig: Rig) -> list[str]:
         rig.on("POST orders", 99.0)
@@ -1372,7 +1398,8 @@ def test_orders_of_an_earlier_run_are_recognised_asked_about_and_settled() -> No
         rig.on("GET account", reply(account(open_orders=[order("1")])))
         lost = place(OTHER)
         unanswered = Outgoing(VENUE, ACCOUNT, batch(lost), 0, b"{}")
-        await rig.open(Resumption(unanswered=(unanswered,), generations=((CLOID, 0, 1),)))
+        living = (CLOID, 0, 1), (OTHER, 0, 0)
+        await rig.open(Resumption(unanswered=(unanswered,), generations=living))
         for cloid in (CLOID, OTHER):
             rig.session.ask(AskOrder(ACCOUNT, BTC, cloid, 0))
         await asyncio.sleep(60)
@@ -1393,7 +1420,8 @@ def test_a_fill_held_while_opening_is_told_once_and_keeps_no_order_of_an_earlier
         rows = [fill(size=size, time=T0_MS - 1_000, **FOREIGN)]
         rig.on("GET trades", reply(rows))
         unanswered = Outgoing(VENUE, ACCOUNT, batch(place()), 0, b"{}")
-        await rig.open(Resumption(unanswered=(unanswered,), fills_seen_ms={ACCOUNT: T0_MS - 2_000}))
+        seen, living = {ACCOUNT: T0_MS - 2_000}, ((CLOID, 0, 0),)
+        await rig.open(Resumption(unanswered=(unanswered,), fills_seen_ms=seen, generations=living))
         rig.session.ask(AskOrder(ACCOUNT, BTC, CLOID, 0))
         await asyncio.sleep(120)
         await rig.session.aclose()
@@ -1416,7 +1444,8 @@ def test_an_entry_of_an_earlier_run_that_a_fill_held_while_opening_may_be_of_kee
         rig.on("GET trades", reply(rows))
         rig.on("DELETE orders/2", reply({"status": "canceled", "filled_size": "0"}))
         unanswered = Outgoing(VENUE, ACCOUNT, batch(place(), child, kind="bracket"), 0, b"{}")
-        await rig.open(Resumption(unanswered=(unanswered,), fills_seen_ms={ACCOUNT: T0_MS - 2_000}))
+        seen, living = {ACCOUNT: T0_MS - 2_000}, ((CLOID, 0, 0), (OTHER, 0, 2))
+        await rig.open(Resumption(unanswered=(unanswered,), fills_seen_ms=seen, generations=living))
         rig.session.ask(AskOrder(ACCOUNT, BTC, CLOID, 0))
         await asyncio.sleep(120)
         await rig.session.aclose()

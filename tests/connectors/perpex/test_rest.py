@@ -441,3 +441,23 @@ def test_a_server_that_echoes_the_token_gets_it_into_no_error_log_or_reason() ->
         text = play({}, story)
     assert TOKEN not in text
     assert TOKEN not in repr(logs)
+
+
+def test_no_part_of_a_token_is_left_where_a_message_of_the_venue_s_was_cut() -> None:
+    token = "opaque" * 150
+
+    async def story() -> str:
+        http = FakeHttp(virtual_clock())
+        rest = rest_over(http, tokens=Tokens(Secret(token), virtual_clock()))
+        texts = ""
+        for count in range(1, 12):
+            echo = {"error": {"code": "INVALID_REQUEST", "message": f"{token} " * count}}
+            http.on = {"GET *": [bare(echo, 400)]}
+            with pytest.raises(VenueError) as caught:
+                await rest.account()
+            texts += str(caught.value)
+        return texts
+
+    text = run_virtual(story())
+    assert 11 * len("GET /account") < len(text)
+    assert "opaq" not in text
