@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 
@@ -13,7 +12,7 @@ from engine.model.effects import AskOrder
 from engine.model.events import OrderCanceled, OrderEvent, OrderReplaced
 from engine.model.units import Side, Tif
 from tests.connectors.hyperliquid.link_parts import cloid
-from tests.connectors.hyperliquid.venue_in_memory import Rig, put, virtually
+from tests.connectors.hyperliquid.venue_in_memory import Rig, update, virtually
 
 PLACE = Place("hl:BTC", cloid(1), Side.BUY, 1_000, 100_000, Tif.GTC)
 MODIFY = ModifyOrder("hl:BTC", cloid(1), 4, Side.BUY, 900, 100_000, Tif.GTC)
@@ -29,22 +28,6 @@ def unanswered(nonce: int, *commands: Command, kind: str = "order") -> Outgoing:
     """An action that an earlier run journaled and never heard of again."""
     batch = Batch("main", kind, commands, 1, len(commands))
     return Outgoing("hl", "main", batch, nonce, b"{}", 0)
-
-
-def update(rig: Rig, oid: int, status: str, px: str = "100.0") -> None:
-    """News of the order over the account's stream."""
-    order: dict[str, Any] = {
-        "coin": "BTC",
-        "side": "B",
-        "limitPx": px,
-        "sz": "1.0",
-        "oid": oid,
-        "timestamp": rig.venue.now_ms(),
-        "origSz": "1.0",
-        "cloid": cloid(1),
-    }
-    row = {"order": order, "status": status, "statusTimestamp": rig.venue.now_ms()}
-    put(rig.user, "orderUpdates", [row])
 
 
 def told(rig: Rig) -> list[tuple[type, int, int]]:

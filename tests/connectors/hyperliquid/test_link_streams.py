@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from connectors.port import Resumption
 from engine.errors import ModelError
 from engine.model.events import (
     AccountRead,
@@ -16,10 +17,12 @@ from engine.model.events import (
     FundingRate,
     InstrumentUpdated,
     OpenInterestCaps,
+    OrderCanceled,
     Trade,
     WeightSpent,
 )
 from engine.model.units import NS_PER_MS, NS_PER_S
+from tests.connectors.hyperliquid.link_parts import cloid
 from tests.connectors.hyperliquid.venue_in_memory import (
     SETTINGS,
     SIGNER,
@@ -29,6 +32,7 @@ from tests.connectors.hyperliquid.venue_in_memory import (
     candle,
     context,
     put,
+    update,
     virtually,
 )
 
@@ -121,6 +125,69 @@ async def test_while_the_account_cannot_be_read_its_stream_is_not_ready(rig: Rig
 
     rig.venue.fails.clear()
     await asyncio.sleep(SETTINGS.settle_backoff.most_s + 1)
+    assert "ready" == rig.phases("hl account")[-1]
+
+
+@virtually
+async def test_a_mistake_of_ours_while_the_account_is_read_is_tried_again_as_anything_else(
+    rig: Rig,
+) -> None:
+    await rig.open()
+    rig.venue.breaks.add("clearinghouseState")
+    rig.user.lose()
+    await asyncio.sleep(60)
+    tries = rig.venue.asked.count("clearinghouseState")
+    assert 5 < tries < 20
+    assert "up" == rig.phases("hl account")[-1]
+
+    rig.venue.breaks.clear()
+    await asyncio.sleep(SETTINGS.settle_backoff.most_s + 1)
+    assert "ready" == rig.phases("hl account")[-1]
+
+
+async def hold_two(rig: Rig) -> None:
+    """Two orders of an earlier run end while a new connection waits for its snapshot."""
+    await rig.open(Resumption(generations=((cloid(1), 0, 1), (cloid(2), 0, 2))))
+    rig.venue.snapshots = False
+    rig.user.lose()
+    await asyncio.sleep(2)
+    rig.chokes_on = OrderCanceled
+    update(rig, 1, "canceled", number=1)
+    update(rig, 2, "canceled", number=2)
+    await asyncio.sleep(1)
+    rig.venue.snapshots = True
+    assert OrderCanceled is rig.chokes_on
+
+
+def ended(rig: Rig) -> list[str]:
+    return [event.cloid for event in rig.events if isinstance(event, OrderCanceled)]
+
+
+@virtually
+async def test_a_held_frame_that_cannot_be_told_costs_no_other_and_the_account_is_read_again(
+    rig: Rig,
+) -> None:
+    await hold_two(rig)
+    reads = rig.venue.asked.count("clearinghouseState")
+    put(rig.user, "userFills", {"isSnapshot": True, "user": SIGNER.address, "fills": []})
+    await asyncio.sleep(SETTINGS.settle_backoff.most_s + 1)
+
+    assert [cloid(2)] == ended(rig)
+    assert reads + 2 == rig.venue.asked.count("clearinghouseState")
+    assert "ready" == rig.phases("hl account")[-1]
+
+
+@virtually
+async def test_a_held_frame_that_cannot_be_told_does_not_end_the_making_of_connections(
+    rig: Rig,
+) -> None:
+    await hold_two(rig)
+    rig.user.lose()
+    await asyncio.sleep(0.01)
+    assert ["up", "down"] == rig.phases("hl account")[-2:]
+
+    await asyncio.sleep(20)
+    assert [cloid(2)] == ended(rig)
     assert "ready" == rig.phases("hl account")[-1]
 
 

@@ -20,6 +20,7 @@ from engine.errors import TransportError
 from engine.model.events import AnyEvent, StreamChanged
 from engine.model.units import NS_PER_MS
 from tests.connectors.fakes import FakeDialer, FakeHttp, FakeSocket, ScriptedRandomness
+from tests.connectors.hyperliquid.link_parts import cloid
 
 SIGNER = Signer(Secret("22" * 32))
 SETTINGS = LinkSettings(stream_backoff=Backoff(1.0, 8.0, 1.0), ack_timeout_s=5.0)
@@ -50,6 +51,7 @@ class Venue:
         self.acks = True
         self.snapshots = True
         self.fails: set[str] = set()
+        self.breaks: set[str] = set()
         self.asked: list[str] = []
         self.actions: list[dict[str, Any]] = []
         self.universe = UNIVERSE
@@ -107,6 +109,8 @@ class Venue:
         self.asked.append(asked["type"])
         if asked["type"] in self.fails:
             raise TransportError("scripted")
+        if asked["type"] in self.breaks:
+            raise KeyError("a mistake of ours")
         return HttpReply(200, {}, msgspec.json.encode(self.answers(asked)))
 
     def _take_over(self, socket: FakeSocket) -> None:
@@ -160,6 +164,7 @@ class Rig:
     def __init__(self, settings: LinkSettings = SETTINGS) -> None:
         self.venue = Venue()
         self.events: list[AnyEvent] = []
+        self.chokes_on: type[AnyEvent] | None = None
         outside = Outside(
             self.venue.clock,
             ScriptedRandomness(1.0),
@@ -173,9 +178,16 @@ class Rig:
     async def open(self, resumption: Resumption | None = None, **wants: Any) -> Any:  # noqa: ANN401
         await self.link.load()
         want = Wants("hl:BTC", **({"book": True} | wants))
-        states = await self.link.open([want], resumption or Resumption(), self.events.append)
+        states = await self.link.open([want], resumption or Resumption(), self._hear)
         await asyncio.sleep(0.01)
         return states[0]
+
+    def _hear(self, event: AnyEvent) -> None:
+        """Keep an event; the first of a kind that is choked on raises."""
+        if type(event) is self.chokes_on:
+            self.chokes_on = None
+            raise KeyError("a mistake of ours")
+        self.events.append(event)
 
     @property
     def market(self) -> FakeSocket:
@@ -215,3 +227,19 @@ def virtually(test: Callable[[Rig], Coroutine[Any, Any, None]]) -> Callable[[], 
 
     run.__name__ = test.__name__
     return run
+
+
+def update(rig: Rig, oid: int, status: str, px: str = "100.0", number: int = 1) -> None:
+    """News of an order over the account's stream."""
+    order: dict[str, Any] = {
+        "coin": "BTC",
+        "side": "B",
+        "limitPx": px,
+        "sz": "1.0",
+        "oid": oid,
+        "timestamp": rig.venue.now_ms(),
+        "origSz": "1.0",
+        "cloid": cloid(number),
+    }
+    row = {"order": order, "status": status, "statusTimestamp": rig.venue.now_ms()}
+    put(rig.user, "orderUpdates", [row])
