@@ -26,7 +26,7 @@ from engine.core import Engine
 from engine.drive.external import settle_external, tell_external
 from engine.drive.live import LiveDriver
 from engine.drive.opening import heard_once, missing_leverage, opening_events, resumption
-from engine.drive.outcome import Span, live_facts, live_result
+from engine.drive.outcome import Span, live_facts, live_result, what_is_left
 from engine.drive.recorded import run_meta
 from engine.drive.recovery import Left, what_was_left
 from engine.drive.sampling import EquitySampler
@@ -334,7 +334,7 @@ class Daemon:
     async def _wind_down(self, driver: LiveDriver) -> list[str]:
         timeout_s = self.loaded.config.daemon.stop_timeout_s
         log.info("stopping", reason=self._stop_reason or "fault")
-        warnings = [note.text for note in driver.notes]
+        warnings = []
         if not await driver.stop(self._stop_reason, timeout_s=timeout_s):
             warnings.append(
                 f"Some orders had no word from the venue within {timeout_s:g} s of the stop."
@@ -346,7 +346,8 @@ class Daemon:
         if not all(reading.is_closed for reading in driver.engine.agreement.readings.values()):
             # The last fills or payments may still be on their way.
             await self._compare(driver, "orders")
-        return warnings
+        # What was noted may be long, and is in the log: what is left comes before it.
+        return [*warnings, *what_is_left(driver.engine), *(note.text for note in driver.notes)]
 
     async def _compare(self, driver: LiveDriver, job: str) -> None:
         """Hear what the venues hold, as far as they say it in time."""

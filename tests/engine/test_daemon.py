@@ -510,3 +510,23 @@ def test_bars_that_the_link_does_not_send_are_built_from_the_trades_it_is_asked_
 
     assert [(True, (60 * NS_PER_S,))] == [(want.trades, want.bars_ns) for want in link.wants]
     assert frozenset({(BTC, 180 * NS_PER_S)}) == built[0]
+
+
+def test_what_is_found_out_at_the_very_end_is_among_the_warnings(folder: Path) -> None:
+    def prepare(link: FakeLink) -> None:
+        async def refresh(job: str) -> None:
+            del job
+            times = virtual_clock().now_ns(), virtual_clock().now_ns()
+            link.say(AccountRead(*times, MAIN, 10**14, 10**14, ((BTC, 5),)))
+
+        link.refresh = refresh  # type: ignore[method-assign]
+
+    finished, _ = play(folder, prepare)
+
+    assert 1 == finished.live["differences_declared"]
+    (said,) = [text for text in finished.result.warnings if "the venue holds" in text]
+    assert f"the venue holds 0.005, our fills make 0; the difference is booked to {EXTERNAL}" in (
+        said
+    )
+    left = f"{MAIN}: a position of 0.005 on hl:BTC is left without a stop."
+    assert [left, said] == [text for text in finished.result.warnings if MAIN in text]
