@@ -25,7 +25,13 @@ from engine.config import LoadedConfig, assign_instruments
 from engine.core import Engine
 from engine.drive.external import settle_external, tell_external
 from engine.drive.live import LiveDriver
-from engine.drive.opening import heard_once, missing_leverage, opening_events, resumption
+from engine.drive.opening import (
+    heard_once,
+    missing_leverage,
+    opening_events,
+    opening_read,
+    resumption,
+)
 from engine.drive.outcome import Span, live_facts, live_result, what_is_left
 from engine.drive.recorded import run_meta
 from engine.drive.recovery import Left, what_was_left
@@ -207,6 +213,7 @@ class Daemon:
         now_ns = self.clock.now_ns()
         wants = wants_of(driver.engine.setup.strategies, self._bars_sent())
         first: list[AnyEvent] = []
+        reads: list[AnyEvent] = []
         for venue, link in self.links.items():
             names = [
                 name
@@ -221,7 +228,10 @@ class Daemon:
                 for warning in state.warnings:
                     log.warning("account", account=state.account, text=warning)
                 first += opening_events(state, venue, left, now_ns)
+                reads.append(opening_read(state, self.clock.now_ns()))
         driver.hear_first(first)
+        for read in reads:
+            driver.hear(read)
         for name, cloid in self._dismissed(left):
             is_known = self._links_by_account()[name].dismiss_unclear(name, cloid)
             log.warning("dismissed", account=name, cloid=cloid, is_known=is_known)

@@ -218,6 +218,37 @@ def test_what_is_on_the_account_already_is_external_at_the_first_run(folder: Pat
     assert (2_000, 500) == seen[0]
 
 
+def test_a_position_that_changed_between_two_runs_stops_new_risk_from_the_first_moment(
+    folder: Path,
+) -> None:
+    play(folder)
+
+    def prepare(link: FakeLink) -> None:
+        held = HeldPosition(BTC, 400, 40 * MONEY_SCALE)
+        link._state = link.state(positions=(held,), cash_e8=10**14 + 7)  # noqa: SLF001
+
+    finished, link = play(folder, prepare)
+
+    assert [] == [one.batch.kind for one in link.sent if one.batch.kind != "leverage"]
+    assert {"stream_ready"} == {*finished.result.refusals}
+    assert finished.live["accounts"][MAIN]["positions_agree"] is False
+    assert link.log.index("open") < link.log.index("refresh orders")
+
+
+def test_what_the_account_opened_with_agrees_with_itself(folder: Path) -> None:
+    def prepare(link: FakeLink) -> None:
+        held = HeldPosition(BTC, 400, 40 * MONEY_SCALE)
+        link._state = link.state(positions=(held,))  # noqa: SLF001
+
+    finished, link = play(folder, prepare)
+
+    assert "alo" in [one.batch.kind for one in link.sent]
+    assert (True, 0) == (
+        finished.live["accounts"][MAIN]["positions_agree"],
+        finished.live["accounts"][MAIN]["cash_gap"],
+    )
+
+
 def test_a_killed_run_leaves_what_was_sent_and_the_next_settles_it_first(folder: Path) -> None:
     with pytest.raises(Killed):
         play(folder, kill_after(3))
