@@ -126,8 +126,11 @@ class Daemon:
             finally:
                 if self._second_look is not None:
                     await self._second_look.aclose()
-                for link in self.links.values():
-                    await link.close()
+                for venue, link in self.links.items():
+                    try:
+                        await link.close()
+                    except Exception:  # what was made is told, and the other links are closed
+                        log.exception("not closed", venue=venue)
 
     async def _load(self, writer: JournalWriter) -> LiveDriver:
         """What the venues list makes the setup, which is what the run's journal begins with."""

@@ -31,6 +31,7 @@ from engine.model.events import (
     StreamPhase,
     Transfer,
 )
+from engine.model.instruments import Instrument
 from engine.model.orders import OrderState
 from engine.model.units import MONEY_SCALE, NS_PER_MS, NS_PER_S, Side, Tif
 from engine.state.accounts import EXTERNAL
@@ -561,3 +562,41 @@ def test_what_is_found_out_at_the_very_end_is_among_the_warnings(folder: Path) -
     )
     left = f"{MAIN}: a position of 0.005 on hl:BTC is left without a stop."
     assert [left, said] == [text for text in finished.result.warnings if MAIN in text]
+
+
+class Stubborn(FakeLink):
+    """Its connections cannot be closed."""
+
+    async def close(self) -> None:
+        await super().close()
+        raise OSError("a socket that will not go")
+
+
+class Idle(FakeLink):
+    """Another venue, on which the run has nothing."""
+
+    @property
+    def venue(self) -> str:
+        return "more"
+
+    async def load(self) -> tuple[Instrument, ...]:
+        return ()
+
+    async def open(self, *_: object) -> tuple[AccountState, ...]:
+        return ()
+
+
+def test_a_link_that_cannot_be_closed_costs_neither_the_result_nor_another_links_closing(
+    folder: Path,
+) -> None:
+    async def run() -> tuple[Finished, Idle]:
+        clock = virtual_clock()
+        idle = Idle(clock.now_ns)
+        venues = OpenVenues({"hl": Stubborn(clock.now_ns), "more": idle}, {MAIN: "0xabc"}, clock)
+        daemon = Daemon(load_config(folder / "run.toml"), venues, randomness=SeededRandomness(1))
+        return await daemon.run(for_s=2.5), idle
+
+    finished, idle = run_virtual(run())
+
+    assert finished.fault is None
+    assert "close" == idle.log[-1]
