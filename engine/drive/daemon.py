@@ -32,7 +32,7 @@ from engine.drive.opening import (
     opening_read,
     resumption,
 )
-from engine.drive.outcome import Span, live_facts, live_result, what_is_left
+from engine.drive.outcome import Span, left_alone, live_facts, live_result, what_is_left
 from engine.drive.recorded import run_meta
 from engine.drive.recovery import Left, what_was_left
 from engine.drive.sampling import EquitySampler
@@ -40,7 +40,7 @@ from engine.drive.seams import Randomness
 from engine.drive.second_look import SecondLook
 from engine.drive.venues.opened import OpenVenues
 from engine.drive.wants import BarsByVenue, bars_to_build, wants_of
-from engine.errors import CredentialsError, UsageError, VenueError
+from engine.errors import CredentialsError, JournalError, UsageError, VenueError
 from engine.journal import JournalWriter
 from engine.model.events import AccountEvent, AnyEvent, EngineStarted, Halted, Wished
 from engine.model.instruments import Instrument
@@ -123,6 +123,13 @@ class Daemon:
             try:
                 driver = self.driver = await self._load(writer)
                 return await self._trade(driver, left, for_s, tick)
+            except JournalError as error:
+                # Nothing may be sent any more, not even a cancel: a person must see to it.
+                alone = "" if self.driver is None else left_alone(self.driver.engine)
+                if alone:
+                    text = f"{error}; left as it is, and nobody watches it: {alone}"
+                    raise JournalError(text) from error
+                raise
             finally:
                 if self._second_look is not None:
                     await self._second_look.aclose()

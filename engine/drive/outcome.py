@@ -168,6 +168,19 @@ def _unprotected(engine: Engine, account: str) -> list[str]:
     return said
 
 
+def left_alone(engine: Engine) -> str:
+    """What a run that can say nothing more to a venue leaves there; "" when that is nothing."""
+    said = []
+    for name, account in engine.accounts.items():
+        held = [f"{one.sz:g} {where}" for where, one in sorted(account.positions.items()) if one.sz]
+        orders = sum(order.account == name for order in engine.orders.all_live())
+        if orders:
+            held.append(f"{orders} order{'s' * (orders > 1)}")
+        if held:
+            said.append(f"{name}: {', '.join(held)}")
+    return "; ".join(said)
+
+
 def live_facts(engine: Engine, recorder: Recorder, dropped: int) -> dict[str, Any]:
     """What only a live run has to say, for the summary."""
     accounts: dict[str, Any] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from engine.drive.recovery import Left, booking_key, what_was_left
 from engine.drive.seams import SeededRandomness
 from engine.drive.venues.opened import OpenVenues
 from engine.drive.virtual_time import run_virtual, virtual_clock
-from engine.errors import CredentialsError, TransportError
+from engine.errors import CredentialsError, JournalError, TransportError
 from engine.journal import JournalReader
 from engine.journal.reader import EventRecord, NoteRecord, SentRecord
 from engine.model.commands import Outgoing, Place
@@ -600,3 +601,25 @@ def test_a_link_that_cannot_be_closed_costs_neither_the_result_nor_another_links
 
     assert finished.fault is None
     assert "close" == idle.log[-1]
+
+
+def test_a_run_whose_disk_is_full_says_what_it_leaves_unwatched(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_space(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    def prepare(link: FakeLink) -> None:
+        held = HeldPosition(BTC, 400, 40 * MONEY_SCALE)
+        link._state = link.state(positions=(held,))  # noqa: SLF001
+
+    def tick(daemon: Daemon) -> None:
+        assert daemon.driver is not None
+        if any(daemon.driver.engine.orders.all_live()):
+            monkeypatch.setattr(os, "write", no_space)
+
+    with pytest.raises(JournalError, match="No space left on device") as caught:
+        play(folder, prepare, tick=tick)
+
+    text = f"left as it is, and nobody watches it: {MAIN}: 0.4 hl:BTC, 1 order"
+    assert text in str(caught.value)

@@ -10,10 +10,19 @@ import pytest
 
 from backtests.record import Recorder
 from engine.config import load_config
-from engine.drive.outcome import WARNINGS_MAX, Span, live_result, what_is_left
+from engine.drive.outcome import (
+    CASH_GAP_SAID_E8,
+    UNBOUNDED,
+    WARNINGS_MAX,
+    Span,
+    live_facts,
+    live_result,
+    what_is_left,
+)
 from engine.drive.sampling import EquitySampler
-from engine.model.units import TriggerKind
-from tests.engine.builders import BTC, BUY, SELL, House, live_house
+from engine.model.events import AccountOpened, AccountRead, BudgetRead, PositionCarried
+from engine.model.units import MONEY_SCALE, TriggerKind
+from tests.engine.builders import BTC, BUY, MAIN, SELL, House, live_house
 
 CONFIG = Path(__file__).parents[2] / "configs" / "demo.toml"
 
@@ -124,3 +133,122 @@ def test_a_short_position_is_covered_by_a_stop_that_buys() -> None:
     house.accept(intent.cloid)
 
     assert [] == [text for text in what_is_left(house.engine) if "without a stop" in text]
+
+
+def read(house: House, lots: int, cash_e8: int) -> None:
+    """The venue's own word on the account."""
+    house.tick()
+    house.step(AccountRead, MAIN, cash_e8, cash_e8, ((BTC, lots),))
+
+
+def test_orders_of_unknown_outcome_are_counted() -> None:
+    house = live_house()
+    house.rest(BUY, 99.0, 1.0)
+    assert [] == what_is_left(house.engine)
+
+    for _ in range(2):
+        house.unclear(house.rest(BUY, 98.0, 1.0))
+    assert [
+        "Orders whose outcome is still unknown: 2; the next run settles them first."
+    ] == what_is_left(house.engine)
+
+
+def test_a_difference_from_the_venue_is_told_and_a_cash_gap_from_a_cent_on() -> None:
+    house = live_house()
+    cash_e8 = house.account.cash_e8
+    read(house, 0, cash_e8 + CASH_GAP_SAID_E8)
+    assert [] == what_is_left(house.engine)
+
+    read(house, 0, cash_e8 - CASH_GAP_SAID_E8 - 1)
+    (said,) = what_is_left(house.engine)
+    assert "main: the venue has -0.01 of cash that our ledger does not know." == said
+
+    read(house, 5, cash_e8)
+    (said,) = what_is_left(house.engine)
+    assert "main: positions differ from the venue's: (('hl:BTC', 5, 0),)" == said
+
+
+def test_a_strategy_that_holds_what_somebody_else_closed_is_named() -> None:
+    house = live_house()
+    house.hold(2.0)
+    house.fill("0xmanual", 100.0, 2.0, side=SELL)
+    (said,) = what_is_left(house.engine)
+    assert (
+        "one holds 2 on hl:BTC by its own fills, the account 0: trades of somebody else stand"
+        " against it (see --settle-external)."
+    ) == said
+
+    house.fill("0xmanual", 100.0, 5.0, side=BUY)
+    assert not any("holds" in text for text in what_is_left(house.engine))
+
+
+def test_reductions_that_were_refused_are_told_and_other_refusals_are_not() -> None:
+    house = live_house()
+    house.halt()
+    house.ask(house.limit(BUY, 99.0, 1.0))
+    assert [] == what_is_left(house.engine)
+
+    for _ in range(2):
+        house.ask(house.limit(SELL, 99.0, 1.0, reduce_only=True))
+    assert [
+        "one: refused 2 times: a reduce-only order found no position to reduce."
+    ] == what_is_left(house.engine)
+
+
+def test_the_facts_of_a_live_run_are_those_of_each_account() -> None:
+    house = live_house()
+    assert None is live_facts(house.engine, Recorder(), 0)["accounts"][MAIN]["cash_gap"]
+    house.hold(2.0)
+    house.rest(BUY, 99.0, 1.0)
+    house.step(BudgetRead, MAIN, 7, 10_000)
+    read(house, 2_000, house.account.cash_e8 + 3 * MONEY_SCALE)
+    facts = live_facts(house.engine, Recorder(), dropped=4)
+
+    assert {
+        "equity": 1_000_000.0,
+        "actions_used": 7,
+        "actions_cap": 10_000,
+        "positions_agree": True,
+        "cash_gap": 3.0,
+        "held": {BTC: 2.0},
+        "open_orders": 1,
+    } == facts["accounts"][MAIN]
+    assert 4 == facts["market_events_dropped"]
+
+    house.step(BudgetRead, MAIN, 7, UNBOUNDED)
+    house.hold(-2.0)
+    account = live_facts(house.engine, Recorder(), 0)["accounts"][MAIN]
+    assert (None, {}) == (account["actions_cap"], account["held"])
+
+
+def test_an_equity_begins_with_what_was_carried_into_the_run() -> None:
+    house = House(start=False)
+    house.step(AccountOpened, MAIN, "hl", 100 * MONEY_SCALE)
+    house.step(
+        PositionCarried, MAIN, BTC, "one", 1_000, 100 * MONEY_SCALE, net_cost_e8=90 * MONEY_SCALE
+    )
+    sampler = EquitySampler(house.engine, 1)
+    sampler.sample(house.now_ns)
+    span = Span("live", 0, 1, 0, 0.0)
+    result = live_result(load_config(CONFIG), house.engine, Recorder(), sampler, span, [])
+
+    assert 110 * MONEY_SCALE == result.starting_equity_e8
+
+
+def test_liquidations_oddities_and_a_made_up_venue_are_told() -> None:
+    house = live_house()
+    cloid = house.rest(BUY, 99.0, 1.0)
+    house.fill(cloid, 99.0, 0.25)
+    house.fill(cloid, 99.0, 0.25)
+    house.fill(cloid, 90.0, 0.5, side=SELL, is_liquidation=True)
+    house.reject(house.rest(BUY, 98.0, 1.0))
+    recorder = Recorder()
+    recorder.drain(house.engine)
+    sampler = EquitySampler(house.engine, 1)
+    sampler.sample(house.now_ns)
+    span = Span("live", 0, 1, 0, 0.0)
+    result = live_result(load_config(CONFIG), house.engine, recorder, sampler, span, [])
+
+    assert 1 == result.liquidations
+    assert 1 == live_facts(house.engine, recorder, 0)["anomalies"]
+    assert 1 == sum("embedded simulated exchange" in text for text in result.assumptions)
