@@ -94,7 +94,10 @@ class Freshness:
         self._lines_of.setdefault(instrument, []).append(line)
 
     def heard(self, channel: str, instrument: str, late_ns: int = 0) -> None:
-        """Data came that was made `late_ns` ago; of what is not watched it says nothing."""
+        """Data came that was made `late_ns` ago; of what is not watched it says nothing.
+
+        What is older than its limit is told to be stale before its owner passes it on.
+        """
         line = self._lines.get((channel, instrument))
         if line is None:
             return
@@ -105,7 +108,7 @@ class Freshness:
         line.unmeasured += 1
         if line.unmeasured >= _GAPS_PER_MEASURE:
             self._measure(line)
-        if self._stale:
+        if self._stale or (late_ns > line.limit_ns and not self._is_paused):
             self._judge(instrument, now_ns)
 
     def limit_s(self, channel: str, instrument: str) -> float:

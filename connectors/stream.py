@@ -3,13 +3,17 @@
 The deadline for silence runs from the last byte received and from nothing else: what we send does
 not move it, so a half-open connection is found however much goes out. Waits between tries grow by
 doubling and are spread by chance; a connection that lived for `healthy_s` starts the count anew.
+
+What waits in a socket while this process stands still (stopped, asleep, busy with one step) is old
+when it is read and does not show it. So a connection is given up, unread, when that lasted longer
+than `still_s_max`: the next one begins with what is true now.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Mapping
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 import structlog
@@ -19,6 +23,8 @@ from connectors.windows import Window
 from engine.drive.seams import Clock, Randomness
 from engine.errors import ModelError, TransportError
 from engine.model.units import NS_PER_S
+
+PULSE_S: Final = 1.0
 
 
 class Backoff(msgspec.Struct, frozen=True):
@@ -49,6 +55,7 @@ class StreamSettings(msgspec.Struct, frozen=True):
     ping_every_s: float = 20.0
     dial_timeout_s: float = 10.0
     healthy_s: float = 60.0
+    still_s_max: float = 5.0
     backoff: Backoff = Backoff()
 
 
@@ -112,6 +119,9 @@ class Stream:
         self._socket: WebSocket | None = None
         self._lost: asyncio.Future[str] | None = None
         self._heard_ns = 0
+        self._awake_ns = 0
+        self._awake_utc_ns = 0
+        self._still_ns_max = round(settings.still_s_max * NS_PER_S)
         self._tries = 0
         self._goodbyes: set[asyncio.Task[None]] = set()
 
@@ -179,12 +189,13 @@ class Stream:
     async def _live(self, socket: WebSocket) -> None:
         """One connection, from its first moment until it is lost."""
         clock = self._clock
-        up_ns = self._heard_ns = clock.monotonic_ns()
+        up_ns = self._heard_ns = self._awake_ns = clock.monotonic_ns()
+        self._awake_utc_ns = clock.now_ns()
         self.connects += 1
         self._lost = asyncio.get_running_loop().create_future()
         self._socket = socket
         self._log.info("connected", connects=self.connects)
-        parts = [self._read(socket), self._greet(), self._watch()]
+        parts = [self._read(socket), self._greet(), self._watch(), self._pulse()]
         if self.settings.ping:
             parts.append(self._ping())
         tasks = [asyncio.create_task(self._part(part)) for part in parts]
@@ -217,9 +228,12 @@ class Stream:
         clock, receive, on_frame = self._clock, socket.receive, self._handler.on_frame
         while True:
             frame = await receive()
-            self._heard_ns = clock.monotonic_ns()
+            now_ns, now_utc_ns = clock.monotonic_ns(), clock.now_ns()
+            if self._has_stood_still(now_ns, now_utc_ns):
+                return
+            self._heard_ns = now_ns
             if frame:
-                on_frame(frame, clock.now_ns())
+                on_frame(frame, now_utc_ns)
 
     async def _greet(self) -> None:
         await self._handler.on_up()
@@ -233,6 +247,25 @@ class Stream:
                 self.drop(f"nothing received for {self.settings.silent_s_max:g} s")
                 return
             await asyncio.sleep(left_ns / NS_PER_S)
+
+    async def _pulse(self) -> None:
+        """Note that this process is awake; who reads may be the first to see that it was not."""
+        clock = self._clock
+        while not self._has_stood_still(clock.monotonic_ns(), clock.now_ns()):
+            self._awake_ns, self._awake_utc_ns = clock.monotonic_ns(), clock.now_ns()
+            await asyncio.sleep(PULSE_S)
+
+    def _has_stood_still(self, now_ns: int, now_utc_ns: int) -> bool:
+        """Whether too much time passed since the last pulse; then the connection is given up.
+
+        A machine that sleeps stops the clock that never jumps, so the time of day is asked too; one
+        that is set forward looks the same, and costs a connection.
+        """
+        still_ns = max(now_ns - self._awake_ns, now_utc_ns - self._awake_utc_ns)
+        if still_ns <= self._still_ns_max:
+            return False
+        self.drop(f"this process stood still for {still_ns // NS_PER_S} s")
+        return True
 
     async def _ping(self) -> None:
         while True:

@@ -110,5 +110,7 @@ class Agreement:
             )
             effects.append(Notify("error", text))
         self.declared += 1
-        account.blocked -= {BLOCK}
+        reading = self.readings[account.name]
+        reading.difference = ()
+        self._agree(reading, account)
         return tuple(effects)

@@ -61,7 +61,7 @@ class Settler:
         self._slots = asyncio.Semaphore(common.settings.settling_max)
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._wanted: dict[tuple[str, str], int] = {}
-        self._burns: dict[int, asyncio.Task[bool]] = {}
+        self._burns: dict[tuple[str, int], asyncio.Task[bool]] = {}
         self._opened_ms = common.time.now_ms()
 
     def begin(self, ask: AskOrder) -> asyncio.Task[None]:
@@ -181,9 +181,11 @@ class Settler:
         if self._flights.is_judged(flight) or self._is_expired(outgoing):
             self._flights.seal(flight)
             return True
-        burn = self._burns.get(outgoing.nonce)
+        # By account too: keys that sign in the same millisecond give the same nonce.
+        key = outgoing.account, outgoing.nonce
+        burn = self._burns.get(key)
         if burn is None:
-            burn = self._burns[outgoing.nonce] = asyncio.create_task(self._burn(outgoing))
+            burn = self._burns[key] = asyncio.create_task(self._burn(outgoing))
         is_burnt = await asyncio.shield(burn)
         if is_burnt:
             self._flights.seal(flight)
@@ -200,7 +202,7 @@ class Settler:
             self._common.log.info("nonce not burnt yet", nonce=outgoing.nonce, reason=str(error))
             return False
         finally:
-            self._burns.pop(outgoing.nonce, None)
+            self._burns.pop((outgoing.account, outgoing.nonce), None)
         text = ""
         if isinstance(outcome, Unclear):
             text = outcome.detail

@@ -104,8 +104,7 @@ class UserSession:
     def release(self) -> None:
         """The driver has the account's state: from now on it hears what is newer."""
         self._is_open = True
-        if self._opened.is_set():
-            self._let_go()
+        if self._opened.is_set() and self._let_go():
             self._tell(StreamPhase.READY)
         else:
             self._begin_merge()
@@ -188,28 +187,43 @@ class UserSession:
     async def _merge(self) -> None:
         """Read until it succeeds, then be ready."""
         tries = 0
-        while True:
-            try:
-                await self.reconciler.catch_up(self._settler)
-                break
-            except PerpdError as error:
-                tries += 1
-                self._common.log.warning(
-                    "account not read", account=self.account, tries=tries, reason=str(error)
-                )
-                self._let_go()
-                backoff = self._common.settings.settle_backoff
-                await asyncio.sleep(backoff.wait_s(tries, self._common.randomness))
-        self._let_go()
+        while not await self._is_read(tries + 1):
+            tries += 1
+            backoff = self._common.settings.settle_backoff
+            await asyncio.sleep(backoff.wait_s(tries, self._common.randomness))
         self._merging = None
         self._common.log.info("account ready", account=self.account)
         self._tell(StreamPhase.READY)
 
-    def _let_go(self) -> None:
-        """Pass on what was held, in the order it came."""
+    async def _is_read(self, tries: int) -> bool:
+        """Read once, and pass on what was held meanwhile; whether nothing of it is missing."""
+        log = self._common.log
+        try:
+            await self.reconciler.catch_up(self._settler)
+        except PerpdError as error:
+            log.warning("account not read", account=self.account, tries=tries, reason=str(error))
+        except Exception:  # a mistake of ours must not end the reading either
+            log.exception("account not read", account=self.account, tries=tries)
+        else:
+            return self._let_go()
+        self._let_go()
+        return False
+
+    def _let_go(self) -> bool:
+        """Pass on what was held, in the order it came; whether all of it could be.
+
+        What one frame raises must not cost the others, nor the next connection: the next reading
+        finds what it told.
+        """
         held, self._held = self._held, None
+        is_whole = True
         for frame in held or ():
-            self._take(frame)
+            try:
+                self._take(frame)
+            except Exception:
+                is_whole = False
+                self._common.log.exception("held frame not told", account=self.account)
+        return is_whole
 
     def _take(self, frame: Any) -> None:  # noqa: ANN401 - a frame of any channel
         try:

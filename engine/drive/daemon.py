@@ -25,8 +25,14 @@ from engine.config import LoadedConfig, assign_instruments
 from engine.core import Engine
 from engine.drive.external import settle_external, tell_external
 from engine.drive.live import LiveDriver
-from engine.drive.opening import heard_once, missing_leverage, opening_events, resumption
-from engine.drive.outcome import Span, live_facts, live_result
+from engine.drive.opening import (
+    heard_once,
+    missing_leverage,
+    opening_events,
+    opening_read,
+    resumption,
+)
+from engine.drive.outcome import Span, left_alone, live_facts, live_result, what_is_left
 from engine.drive.recorded import run_meta
 from engine.drive.recovery import Left, what_was_left
 from engine.drive.sampling import EquitySampler
@@ -34,7 +40,7 @@ from engine.drive.seams import Randomness
 from engine.drive.second_look import SecondLook
 from engine.drive.venues.opened import OpenVenues
 from engine.drive.wants import BarsByVenue, bars_to_build, wants_of
-from engine.errors import CredentialsError, UsageError, VenueError
+from engine.errors import CredentialsError, JournalError, UsageError, VenueError
 from engine.journal import JournalWriter
 from engine.model.events import AccountEvent, AnyEvent, EngineStarted, Halted, Wished
 from engine.model.instruments import Instrument
@@ -117,11 +123,21 @@ class Daemon:
             try:
                 driver = self.driver = await self._load(writer)
                 return await self._trade(driver, left, for_s, tick)
+            except JournalError as error:
+                # Nothing may be sent any more, not even a cancel: a person must see to it.
+                alone = "" if self.driver is None else left_alone(self.driver.engine)
+                if alone:
+                    text = f"{error}; left as it is, and nobody watches it: {alone}"
+                    raise JournalError(text) from error
+                raise
             finally:
                 if self._second_look is not None:
                     await self._second_look.aclose()
-                for link in self.links.values():
-                    await link.close()
+                for venue, link in self.links.items():
+                    try:
+                        await link.close()
+                    except Exception:  # what was made is told, and the other links are closed
+                        log.exception("not closed", venue=venue)
 
     async def _load(self, writer: JournalWriter) -> LiveDriver:
         """What the venues list makes the setup, which is what the run's journal begins with."""
@@ -207,6 +223,7 @@ class Daemon:
         now_ns = self.clock.now_ns()
         wants = wants_of(driver.engine.setup.strategies, self._bars_sent())
         first: list[AnyEvent] = []
+        reads: list[AnyEvent] = []
         for venue, link in self.links.items():
             names = [
                 name
@@ -221,7 +238,10 @@ class Daemon:
                 for warning in state.warnings:
                     log.warning("account", account=state.account, text=warning)
                 first += opening_events(state, venue, left, now_ns)
+                reads.append(opening_read(state, self.clock.now_ns()))
         driver.hear_first(first)
+        for read in reads:
+            driver.hear(read)
         for name, cloid in self._dismissed(left):
             is_known = self._links_by_account()[name].dismiss_unclear(name, cloid)
             log.warning("dismissed", account=name, cloid=cloid, is_known=is_known)
@@ -334,7 +354,7 @@ class Daemon:
     async def _wind_down(self, driver: LiveDriver) -> list[str]:
         timeout_s = self.loaded.config.daemon.stop_timeout_s
         log.info("stopping", reason=self._stop_reason or "fault")
-        warnings = [note.text for note in driver.notes]
+        warnings = []
         if not await driver.stop(self._stop_reason, timeout_s=timeout_s):
             warnings.append(
                 f"Some orders had no word from the venue within {timeout_s:g} s of the stop."
@@ -346,7 +366,8 @@ class Daemon:
         if not all(reading.is_closed for reading in driver.engine.agreement.readings.values()):
             # The last fills or payments may still be on their way.
             await self._compare(driver, "orders")
-        return warnings
+        # What was noted may be long, and is in the log: what is left comes before it.
+        return [*warnings, *what_is_left(driver.engine), *(note.text for note in driver.notes)]
 
     async def _compare(self, driver: LiveDriver, job: str) -> None:
         """Hear what the venues hold, as far as they say it in time."""

@@ -6,8 +6,9 @@
 Every event is journaled before `step`, every effect after it, and exact bytes are on disk before
 they are sent. All of it runs on one event loop; a turn takes what waits, at most `TURN_EVENTS_MAX`
 events, so that sockets are served between turns. The inbox is bounded: over its bound market events
-are dropped and counted, and their instrument is blocked until the inbox is empty again; what
-accounts say is never dropped.
+are dropped and counted, and their instrument is blocked until the inbox is empty again, and where
+news of its book was among them, until the book comes whole: what follows would be applied to
+another book than it was made for. What accounts say is never dropped.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from engine.model.commands import Batch, UpdateLeverage
 from engine.model.effects import AskOrder, Effect, Notify, Record, SetTimer, Submit
 from engine.model.events import (
     AnyEvent,
+    BookDelta,
+    BookSnapshot,
     EngineStopping,
     MarketEvent,
     OrderUnclear,
@@ -80,6 +83,7 @@ class LiveDriver:
         self._watch = watch
         self._inbox: deque[AnyEvent] = deque()
         self._overloaded: set[str] = set()
+        self._torn: set[str] = set()
         self._wake = asyncio.Event()
         self._timers: list[tuple[int, int, SetTimer]] = []
         self._timers_made = 0
@@ -94,6 +98,9 @@ class LiveDriver:
         if len(self._inbox) >= INBOX_MAX and isinstance(event, MarketEvent):
             self._drop(event)
             return
+        if self._torn and not self._is_whole(event):
+            self.dropped += 1
+            return
         self._inbox.append(event)
         self._wake.set()
 
@@ -102,8 +109,16 @@ class LiveDriver:
         self._inbox.extendleft(reversed(events))
         self._wake.set()
 
+    def _is_whole(self, event: AnyEvent) -> bool:
+        """Whether an event is no change of a book that lost one; a whole book mends it."""
+        if isinstance(event, BookSnapshot):
+            self._torn.discard(event.instrument)
+        return not isinstance(event, BookDelta) or event.instrument not in self._torn
+
     def _drop(self, event: MarketEvent) -> None:
         self.dropped += 1
+        if isinstance(event, BookDelta | BookSnapshot):
+            self._torn.add(event.instrument)
         if event.instrument not in self._overloaded:
             self._overloaded.add(event.instrument)
             self._inbox.append(self._overload(event.instrument, StreamPhase.GAP))
@@ -128,10 +143,9 @@ class LiveDriver:
             while self._inbox:
                 self._turn()
                 await asyncio.sleep(0)
-            if self._overloaded:
-                for instrument in sorted(self._overloaded):
-                    self.hear(self._overload(instrument, StreamPhase.READY))
-                self._overloaded.clear()
+            for instrument in sorted(self._overloaded - self._torn):
+                self.hear(self._overload(instrument, StreamPhase.READY))
+            self._overloaded &= self._torn
 
     def _turn(self) -> None:
         inbox = self._inbox

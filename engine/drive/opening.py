@@ -14,6 +14,7 @@ from connectors.port import AccountState, OpenOrder, Resumption, Sink
 from engine.drive.recovery import Left, Owned, booking_key
 from engine.model.events import (
     AccountOpened,
+    AccountRead,
     AnyEvent,
     LeverageSet,
     OrderCarried,
@@ -85,6 +86,18 @@ def opening_events(state: AccountState, venue: str, left: Left, now_ns: int) -> 
     for cloid, found in listed.items():
         if cloid not in mine:
             yield _foreign(account, found, times)
+
+
+def opening_read(state: AccountState, now_ns: int) -> AccountRead:
+    """The state as the read of the account that it is: what it shows may differ from the journal's.
+
+    It comes after what was missed since the journal's end, and nothing was read after it.
+    """
+    positions = tuple((held.instrument, held.lots) for held in state.positions)
+    times = state.ts_venue_ns, now_ns
+    return AccountRead(
+        *times, state.account, state.equity_e8, state.cash_e8, positions, is_caught_up=False
+    )
 
 
 def _positions(state: AccountState, left: Left, *, is_known: bool) -> list[Owned]:

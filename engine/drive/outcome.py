@@ -18,13 +18,14 @@ from engine.config import LoadedConfig
 from engine.core import Engine
 from engine.drive.sampling import EquitySampler
 from engine.model.orders import OrderState
-from engine.model.units import MONEY_SCALE, money
+from engine.model.units import MONEY_SCALE, TriggerKind, money
 from engine.state.accounts import EXTERNAL
 
 WARNINGS_MAX: Final = 20
 # Venues without an action budget are given one that nobody can use up.
 UNBOUNDED: Final = 1 << 40
 CASH_GAP_SAID_E8: Final = MONEY_SCALE // 100
+_HELD: Final = (OrderState.OPEN, OrderState.WAITING)
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -45,7 +46,7 @@ def live_result(
     span: Span,
     warnings: list[str],
 ) -> RunResult:
-    """The result of a finished live run."""
+    """The result of a finished live run; of the warnings the first count most."""
     named = {booking.fill.instrument for booking in recorder.bookings}
     live = list(engine.orders.all_live())
     named |= {order.instrument for order in (*recorder.orders, *live)}
@@ -74,8 +75,16 @@ def live_result(
         strategies=[totals(name, engine, recorder) for name in owners(engine)],
         assumptions=_assumptions(loaded),
         config=shown_config(loaded.config),
-        warnings=tuple([*warnings, *_warnings(engine)][:WARNINGS_MAX]),
+        warnings=_bounded(warnings),
     )
+
+
+def _bounded(warnings: list[str]) -> tuple[str, ...]:
+    """The first of them, and how many there are besides."""
+    if len(warnings) <= WARNINGS_MAX:
+        return tuple(warnings)
+    more = len(warnings) - WARNINGS_MAX + 1
+    return *warnings[: WARNINGS_MAX - 1], f"and {more} more warnings; the log has them"
 
 
 def _assumptions(loaded: LoadedConfig) -> list[str]:
@@ -89,7 +98,8 @@ def _assumptions(loaded: LoadedConfig) -> list[str]:
     return said
 
 
-def _warnings(engine: Engine) -> list[str]:
+def what_is_left(engine: Engine) -> list[str]:
+    """What of a run is left at its end that a person should know of."""
     said = []
     unknown = sum(order.state is OrderState.UNKNOWN for order in engine.orders.all_live())
     if unknown:
@@ -139,17 +149,36 @@ def _refused_reduces(engine: Engine) -> list[str]:
 
 
 def _unprotected(engine: Engine, account: str) -> list[str]:
-    """Positions that are left without a stop are named."""
-    stops = {
-        order.instrument
-        for order in engine.orders.all_live()
-        if order.account == account and order.reduce_only and order.trigger is not None
-    }
-    return [
-        f"{account}: a position of {position.sz:g} on {where} is left without a stop."
-        for where, position in sorted(engine.accounts[account].positions.items())
-        if position.lots and where not in stops
-    ]
+    """Positions, or parts of them, that no stop covers which the venue holds for certain."""
+    covered: dict[tuple[str, int], int] = {}
+    for order in engine.orders.all_live():
+        is_stop = order.trigger is not None and order.trigger.kind is TriggerKind.STOP_LOSS
+        if order.account == account and order.reduce_only and is_stop and order.state in _HELD:
+            key = order.instrument, int(order.side)
+            covered[key] = covered.get(key, 0) + order.remaining_lots
+    said = []
+    for where, position in sorted(engine.accounts[account].positions.items()):
+        closing = -1 if position.lots > 0 else 1
+        bare = abs(position.lots) - covered.get((where, closing), 0)
+        if bare > 0:
+            part = "" if bare == abs(position.lots) else f"{bare / position.sz_scale:g} of "
+            said.append(
+                f"{account}: {part}a position of {position.sz:g} on {where} is left without a stop."
+            )
+    return said
+
+
+def left_alone(engine: Engine) -> str:
+    """What a run that can say nothing more to a venue leaves there; "" when that is nothing."""
+    said = []
+    for name, account in engine.accounts.items():
+        held = [f"{one.sz:g} {where}" for where, one in sorted(account.positions.items()) if one.sz]
+        orders = sum(order.account == name for order in engine.orders.all_live())
+        if orders:
+            held.append(f"{orders} order{'s' * (orders > 1)}")
+        if held:
+            said.append(f"{name}: {', '.join(held)}")
+    return "; ".join(said)
 
 
 def live_facts(engine: Engine, recorder: Recorder, dropped: int) -> dict[str, Any]:

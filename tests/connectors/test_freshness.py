@@ -166,3 +166,18 @@ async def test_data_of_what_is_not_watched_says_nothing() -> None:
     rig.freshness.heard("l2Book", "hl:ETH")
 
     assert [] == rig.said
+
+
+@virtually
+async def test_late_data_is_told_to_be_stale_at_once_and_not_while_the_connection_is_down() -> None:
+    rig = Rig()
+    await rig.beat("l2Book", 0.5, 16)
+    rig.freshness.pause()
+    rig.freshness.heard("l2Book", "hl:BTC", late_ns=10 * NS_PER_S)
+    assert [] == rig.said
+
+    rig.freshness.resume()
+    rig.freshness.heard("l2Book", "hl:BTC", late_ns=2 * NS_PER_S)
+    assert [] == rig.said
+    rig.freshness.heard("l2Book", "hl:BTC", late_ns=2 * NS_PER_S + 1)
+    assert [("hl l2Book", "stale")] == [said[1:] for said in rig.said][:1]

@@ -11,7 +11,7 @@ import pytest
 from connectors.stream import Backoff, Network, Stream, StreamSettings
 from connectors.windows import Window
 from engine.drive.seams import Clock, SeededRandomness
-from engine.drive.virtual_time import run_virtual, virtual_clock
+from engine.drive.virtual_time import VirtualTimeLoop, run_virtual, virtual_clock
 from engine.errors import ModelError, TransportError
 from engine.model.units import NS_PER_S
 from tests.connectors.fakes import FakeDialer, FakeSocket, ScriptedRandomness, virtually
@@ -278,3 +278,93 @@ async def test_closing_ends_the_stream_and_its_socket_and_may_be_done_twice() ->
 async def test_a_deadline_of_nothing_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(ModelError, match="silent_s_max"):
         Rig(silent_s_max=0.0)
+
+
+class SleepyClock:
+    """A clock that can be asleep: the time of day goes on, the time that never jumps does not."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.asleep_ns = 0
+        self._clock = clock
+
+    def now_ns(self) -> int:
+        return self._clock.now_ns() + self.asleep_ns
+
+    def monotonic_ns(self) -> int:
+        return self._clock.monotonic_ns()
+
+
+class Sleeper(Rig):
+    """A stream whose process can stand still, or whose machine can sleep."""
+
+    def __init__(self, *, still_s_max: float) -> None:
+        super().__init__(still_s_max=still_s_max)
+        self.sleepy = SleepyClock(self.clock)
+        network = Network(self.dialer, self.sleepy, ScriptedRandomness(1.0))
+        self.listener = Listener(self.sleepy)
+        self.stream = Stream(self.stream.settings, self.listener, network)
+
+    def stand_still(self, seconds: float, *, is_asleep: bool) -> None:
+        """So much time passes, and nothing of this process runs."""
+        if is_asleep:
+            self.sleepy.asleep_ns += round(seconds * NS_PER_S)
+        else:
+            loop = asyncio.get_running_loop()
+            assert isinstance(loop, VirtualTimeLoop)
+            loop.elapsed_ns += round(seconds * NS_PER_S)
+
+
+@pytest.mark.parametrize("is_asleep", [True, False])
+@pytest.mark.parametrize("waits", [True, False])
+def test_what_waited_while_the_process_stood_still_is_not_handed_over(
+    *, is_asleep: bool, waits: bool
+) -> None:
+    @virtually
+    async def play() -> None:
+        rig = Sleeper(still_s_max=5.0)
+        socket = await rig.up()
+        await asyncio.sleep(10.5)
+        if waits:
+            socket.put("old")
+        # The last pulse was half a second ago.
+        rig.stand_still(4.6, is_asleep=is_asleep)
+        await asyncio.sleep(3)
+        rig.dialer.sockets[1].put("new")
+        await asyncio.sleep(1)
+
+        heard = [what for _, what in await rig.finish()]
+        assert ["up", "down: this process stood still for 5 s", "up", "frame 'new'"] == heard
+        assert socket.is_closed
+
+    play()
+
+
+@pytest.mark.parametrize("is_asleep", [True, False])
+def test_a_process_that_stood_still_for_no_longer_than_allowed_goes_on(*, is_asleep: bool) -> None:
+    @virtually
+    async def play() -> None:
+        rig = Sleeper(still_s_max=5.0)
+        socket = await rig.up()
+        await asyncio.sleep(10.5)
+        socket.put("late")
+        # With the half second since the last pulse and that to the next one: just as long.
+        rig.stand_still(4, is_asleep=is_asleep)
+        await asyncio.sleep(10)
+
+        assert ["up", "frame 'late'"] == [what for _, what in await rig.finish()]
+
+    play()
+
+
+@virtually
+async def test_a_clock_that_was_set_back_does_not_hide_that_the_process_stood_still() -> None:
+    rig = Sleeper(still_s_max=5.0)
+    socket = await rig.up()
+    await asyncio.sleep(10.5)
+    socket.put("old")
+    rig.stand_still(20, is_asleep=False)
+    rig.stand_still(-20, is_asleep=True)
+    await asyncio.sleep(3)
+
+    heard = [what for _, what in await rig.finish()]
+    assert ["up", "down: this process stood still for 20 s", "up"] == heard

@@ -11,12 +11,27 @@ from engine.model.effects import AskOrder
 from engine.model.events import (
     AccountOpened,
     FundingPaid,
+    LeverageSet,
+    OrderCanceled,
     OrderFilled,
     OrderTriggered,
     Transfer,
 )
+from engine.model.units import MONEY_SCALE
+from engine.state.accounts import EXTERNAL
 from risk.limits import Limits
-from tests.engine.builders import BTC, BUY, MAIN, SELL, House, Scripted, live_house, only_command
+from tests.engine.builders import (
+    BTC,
+    BUY,
+    ETH,
+    MAIN,
+    SELL,
+    House,
+    Scripted,
+    instrument,
+    live_house,
+    only_command,
+)
 
 CLOID_UNKNOWN = "0xmanual"
 
@@ -155,7 +170,41 @@ def test_a_refused_cancel_of_an_order_that_ended_is_no_contradiction() -> None:
     assert {} == house.engine.orders.anomalies
 
 
+def test_no_such_order_is_no_news_of_one_that_ended_and_its_real_end_is() -> None:
+    house = live_house()
+    cloid = house.rest(BUY, 99.0, 1.0)
+    house.canceled(cloid)
+    house.step(OrderCanceled, MAIN, BTC, cloid, 0, 0, "unknownOid")
+    assert "canceled" == house.order(cloid).reason
+
+    house.step(OrderCanceled, MAIN, BTC, cloid, 0, 1, "marginCanceled")
+    assert "marginCanceled" == house.order(cloid).reason
+
+
+def test_a_modify_that_is_confirmed_without_an_id_leaves_the_one_that_is_known() -> None:
+    house = live_house()
+    cloid = house.rest(BUY, 99.0, 1.0)
+    house.ask(house.strategies[0].modify(BTC, cloid, 98.0, 1.0))
+    house.replaced(cloid, 98_000, 1_000, oid=0)
+    assert (1, 1) == (house.order(cloid).generation, house.order(cloid).oid)
+
+    house.replaced(cloid, 98_000, 1_000, oid=5)
+    assert 5 == house.order(cloid).oid
+
+
 # -- fills -----------------------------------------------------------------------------------------
+
+
+def test_a_fill_that_is_told_late_does_not_make_the_newest_older() -> None:
+    house = live_house()
+    house.tick(ms=10)
+    cloid = house.rest(BUY, 99.0, 1.0)
+    house.fill(cloid, 99.0, 0.5)
+    newest_ns = house.now_ns
+    house.now_ns -= 5
+    house.fill(cloid, 99.0, 0.5)
+
+    assert newest_ns == house.account.filled_ns
 
 
 def test_a_fill_is_booked_once() -> None:
@@ -229,6 +278,27 @@ def test_a_booking_tells_whose_fill_it_was_what_it_realised_and_where_that_led()
     assert [] == house.engine.account_book.take_bookings()
 
 
+def test_a_booking_tells_what_its_owner_realised_and_not_the_account() -> None:
+    house = live_house(Scripted(), Scripted())
+    house.hold(1.0, px=100.0)
+    house.engine.account_book.take_bookings()
+    house.hold(-1.0, px=110.0, by=1)
+    (booking,) = house.engine.account_book.take_bookings()
+
+    assert (0, -1_000) == (booking.realised_e8, booking.position_lots)
+    assert 10 * MONEY_SCALE == house.account.cash_e8 - house.account.start_e8
+
+
+def test_margin_mode_and_leverage_are_those_the_venue_confirmed_last() -> None:
+    house = live_house()
+    house.step(LeverageSet, MAIN, BTC, 5, is_cross=False)
+    assert (5, False) == (house.account.leverage[BTC], house.account.is_cross[BTC])
+
+    wish = house.strategies[0].set_leverage(BTC, 5, is_cross=False)
+    assert () == house.ask(wish)
+    assert 1 == len(house.ask(house.strategies[0].set_leverage(BTC, 5)))
+
+
 def test_traded_volume_earns_address_budget() -> None:
     house = live_house()
     before = house.engine.planner.address(MAIN).cap
@@ -280,3 +350,52 @@ def test_a_strategy_bears_the_funding_of_what_it_held_at_the_settlement() -> Non
     funding = {owner: own.funding_e8 for (owner, _), own in house.account.owned.items()}
 
     assert {"one": 700, "two": 0} == funding
+
+
+def funded(house: House, amount_e8: int, sz_lots: int, settled_ns: int) -> dict[str, int]:
+    """What each owner bears of a payment on BTC."""
+    times = settled_ns, house.now_ns
+    house.engine.step(FundingPaid(*times, MAIN, BTC, amount_e8, sz_lots, rate=0.0001))
+    owned = house.account.owned.items()
+    return {owner: own.funding_e8 for (owner, where), own in owned if where == BTC}
+
+
+def test_the_last_strategy_bears_what_rounding_leaves() -> None:
+    house = live_house(Scripted(), Scripted())
+    house.hold(1.0)
+    house.hold(2.0, by=1)
+
+    assert {"one": 33, "two": 67} == funded(house, 100, 3_000, house.now_ns)
+    assert {"one": 33 - 34, "two": 67 - 66} == funded(house, -100, 3_000, house.now_ns)
+
+
+def test_what_no_strategy_held_is_borne_by_external_whoever_came_first() -> None:
+    house = live_house()
+    house.fill(CLOID_UNKNOWN, 100.0, 2.0, side=BUY)
+    house.hold(1.0)
+
+    assert {EXTERNAL: 67, "one": 33} == funded(house, 100, 3_000, house.now_ns)
+
+
+def test_funding_of_a_position_that_is_not_told_is_borne_by_external() -> None:
+    house = live_house()
+    house.hold(1.0)
+
+    assert {"one": 0, EXTERNAL: 100} == funded(house, 100, 0, house.now_ns)
+
+
+def test_all_fills_on_the_instrument_since_the_settlement_are_taken_off_and_no_others() -> None:
+    house = live_house(instruments=(instrument(), instrument("ETH")))
+    house.mark(where=ETH)
+    house.hold(1.0)
+    settled_ns = house.now_ns
+    house.tick()
+    house.hold(1.0)
+    house.hold(2.0)
+    other = house.strategies[0].limit(ETH, BUY, 100.0, 1.0)
+    only_command(house.ask(other))
+    fill = other.cloid, 0, 1, 99, BUY, 100_000, 1_000, 100.0, 1.0, 0
+    house.step(OrderFilled, MAIN, ETH, *fill, is_maker=True)
+    assert 4_000 == house.own()
+
+    assert {"one": 700} == funded(house, 700, 1_000, settled_ns)

@@ -66,6 +66,17 @@ def test_two_reads_that_agree_declare_a_difference_and_book_it_to_external() -> 
     assert frozenset() == house.account.blocked
 
 
+def test_once_a_difference_is_declared_none_is_left_and_the_cash_gap_is_that_of_its_read() -> None:
+    house = live_house()
+    read(house, 3000, cash_e8=house.account.cash_e8 + 5)
+    read(house, 3000, cash_e8=house.account.cash_e8 + 7)
+
+    reading = house.engine.agreement.readings[MAIN]
+    assert ((), 7) == (reading.difference, reading.cash_gap_e8)
+    assert () == read(house, 3000)
+    assert 1 == house.engine.agreement.declared
+
+
 def test_no_number_of_reads_declares_a_difference_before_fills_were_asked_for() -> None:
     house = live_house()
     cloid = house.rest(BUY, 99.0, 1.0)

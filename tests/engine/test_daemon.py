@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from engine.drive.recovery import Left, booking_key, what_was_left
 from engine.drive.seams import SeededRandomness
 from engine.drive.venues.opened import OpenVenues
 from engine.drive.virtual_time import run_virtual, virtual_clock
-from engine.errors import CredentialsError, TransportError
+from engine.errors import CredentialsError, JournalError, TransportError
 from engine.journal import JournalReader
 from engine.journal.reader import EventRecord, NoteRecord, SentRecord
 from engine.model.commands import Outgoing, Place
@@ -31,6 +32,7 @@ from engine.model.events import (
     StreamPhase,
     Transfer,
 )
+from engine.model.instruments import Instrument
 from engine.model.orders import OrderState
 from engine.model.units import MONEY_SCALE, NS_PER_MS, NS_PER_S, Side, Tif
 from engine.state.accounts import EXTERNAL
@@ -216,6 +218,37 @@ def test_what_is_on_the_account_already_is_external_at_the_first_run(folder: Pat
     play(folder, prepare, tick=tick)
 
     assert (2_000, 500) == seen[0]
+
+
+def test_a_position_that_changed_between_two_runs_stops_new_risk_from_the_first_moment(
+    folder: Path,
+) -> None:
+    play(folder)
+
+    def prepare(link: FakeLink) -> None:
+        held = HeldPosition(BTC, 400, 40 * MONEY_SCALE)
+        link._state = link.state(positions=(held,), cash_e8=10**14 + 7)  # noqa: SLF001
+
+    finished, link = play(folder, prepare)
+
+    assert [] == [one.batch.kind for one in link.sent if one.batch.kind != "leverage"]
+    assert {"stream_ready"} == {*finished.result.refusals}
+    assert finished.live["accounts"][MAIN]["positions_agree"] is False
+    assert link.log.index("open") < link.log.index("refresh orders")
+
+
+def test_what_the_account_opened_with_agrees_with_itself(folder: Path) -> None:
+    def prepare(link: FakeLink) -> None:
+        held = HeldPosition(BTC, 400, 40 * MONEY_SCALE)
+        link._state = link.state(positions=(held,))  # noqa: SLF001
+
+    finished, link = play(folder, prepare)
+
+    assert "alo" in [one.batch.kind for one in link.sent]
+    assert (True, 0) == (
+        finished.live["accounts"][MAIN]["positions_agree"],
+        finished.live["accounts"][MAIN]["cash_gap"],
+    )
 
 
 def test_a_killed_run_leaves_what_was_sent_and_the_next_settles_it_first(folder: Path) -> None:
@@ -510,3 +543,83 @@ def test_bars_that_the_link_does_not_send_are_built_from_the_trades_it_is_asked_
 
     assert [(True, (60 * NS_PER_S,))] == [(want.trades, want.bars_ns) for want in link.wants]
     assert frozenset({(BTC, 180 * NS_PER_S)}) == built[0]
+
+
+def test_what_is_found_out_at_the_very_end_is_among_the_warnings(folder: Path) -> None:
+    def prepare(link: FakeLink) -> None:
+        async def refresh(job: str) -> None:
+            del job
+            times = virtual_clock().now_ns(), virtual_clock().now_ns()
+            link.say(AccountRead(*times, MAIN, 10**14, 10**14, ((BTC, 5),)))
+
+        link.refresh = refresh  # type: ignore[method-assign]
+
+    finished, _ = play(folder, prepare)
+
+    assert 1 == finished.live["differences_declared"]
+    (said,) = [text for text in finished.result.warnings if "the venue holds" in text]
+    assert f"the venue holds 0.005, our fills make 0; the difference is booked to {EXTERNAL}" in (
+        said
+    )
+    left = f"{MAIN}: a position of 0.005 on hl:BTC is left without a stop."
+    assert [left, said] == [text for text in finished.result.warnings if MAIN in text]
+
+
+class Stubborn(FakeLink):
+    """Its connections cannot be closed."""
+
+    async def close(self) -> None:
+        await super().close()
+        raise OSError("a socket that will not go")
+
+
+class Idle(FakeLink):
+    """Another venue, on which the run has nothing."""
+
+    @property
+    def venue(self) -> str:
+        return "more"
+
+    async def load(self) -> tuple[Instrument, ...]:
+        return ()
+
+    async def open(self, *_: object) -> tuple[AccountState, ...]:
+        return ()
+
+
+def test_a_link_that_cannot_be_closed_costs_neither_the_result_nor_another_links_closing(
+    folder: Path,
+) -> None:
+    async def run() -> tuple[Finished, Idle]:
+        clock = virtual_clock()
+        idle = Idle(clock.now_ns)
+        venues = OpenVenues({"hl": Stubborn(clock.now_ns), "more": idle}, {MAIN: "0xabc"}, clock)
+        daemon = Daemon(load_config(folder / "run.toml"), venues, randomness=SeededRandomness(1))
+        return await daemon.run(for_s=2.5), idle
+
+    finished, idle = run_virtual(run())
+
+    assert finished.fault is None
+    assert "close" == idle.log[-1]
+
+
+def test_a_run_whose_disk_is_full_says_what_it_leaves_unwatched(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_space(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    def prepare(link: FakeLink) -> None:
+        held = HeldPosition(BTC, 400, 40 * MONEY_SCALE)
+        link._state = link.state(positions=(held,))  # noqa: SLF001
+
+    def tick(daemon: Daemon) -> None:
+        assert daemon.driver is not None
+        if any(daemon.driver.engine.orders.all_live()):
+            monkeypatch.setattr(os, "write", no_space)
+
+    with pytest.raises(JournalError, match="No space left on device") as caught:
+        play(folder, prepare, tick=tick)
+
+    text = f"left as it is, and nobody watches it: {MAIN}: 0.4 hl:BTC, 1 order"
+    assert text in str(caught.value)

@@ -20,6 +20,8 @@ from engine.model.effects import AskOrder
 from engine.model.events import (
     AccountOpened,
     AssetContext,
+    BookDelta,
+    BookSnapshot,
     CancelRejected,
     EngineStarted,
     EngineStopping,
@@ -311,3 +313,42 @@ def test_over_the_inbox_bound_market_events_are_dropped_and_their_instrument_is_
     play(tmp_path / "journal", scene)
 
     assert [frozenset({f"inbox {StreamPhase.GAP}"})] == blocked
+
+
+@pytest.mark.parametrize("lost", [BookDelta, BookSnapshot])
+def test_a_book_that_lost_news_is_blocked_until_it_comes_whole(
+    tmp_path: Path, lost: type[BookDelta | BookSnapshot]
+) -> None:
+    """A later change would be applied to another book than it was made for."""
+
+    async def scene(driver: LiveDriver, link: FakeLink, strategy: Scripted) -> None:
+        now_ns = virtual_clock().now_ns()
+        times = now_ns, now_ns
+        market = driver.engine.markets[BTC]
+        bid = ((99.0,), (1.0,))
+        driver.hear(BookSnapshot(*times, BTC, 1, *bid, (101.0,), (1.0,)))
+        for _ in range(INBOX_MAX):
+            driver.hear(Quote(now_ns, now_ns, BTC, 99.9, 1.0, 100.1, 1.0))
+        driver.hear(lost(*times, BTC, 2, (100.0,), (1.0,), (), ()))
+        await driver.until(lambda: bool(market.blocked), 5.0)
+        await asyncio.sleep(1)
+        assert frozenset({f"inbox {StreamPhase.GAP}"}) == market.blocked
+
+        driver.hear(BookDelta(*times, BTC, 3, (99.0,), (0.0,), (), ()))
+        driver.hear(Quote(now_ns, now_ns, BTC, 99.8, 1.0, 100.2, 1.0))
+        driver.hear(BookDelta(*times, "hl:ETH", 1, (9.0,), (1.0,), (), ()))
+        await asyncio.sleep(1)
+        assert {"BookDelta hl:ETH": 1} == driver.engine.unknown, (
+            "of another book nothing is left out"
+        )
+        assert (1, 99.0) == (market.book.seq, market.book.best_bid)
+        assert 99.8 == market.quote.last.bid_px
+        assert frozenset({f"inbox {StreamPhase.GAP}"}) == market.blocked
+
+        driver.hear(BookSnapshot(*times, BTC, 4, *bid, (102.0,), (1.0,)))
+        driver.hear(BookDelta(*times, BTC, 5, (98.0,), (1.0,), (), ()))
+        await asyncio.sleep(1)
+        assert (5, 102.0) == (market.book.seq, market.book.best_ask)
+        assert frozenset() == market.blocked
+
+    play(tmp_path / "journal", scene)

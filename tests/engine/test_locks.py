@@ -67,3 +67,21 @@ def test_locks_are_kept_in_the_users_state_folder(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.delenv("XDG_STATE_HOME")
     assert Path.home() / ".local/state/perpd/locks" == lock_folder()
+
+
+def test_where_no_lock_can_be_kept_it_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(UsageError, match=r"file/locks: no lock can be kept there: Not a directory"):
+        lock_account("testnet", ADDRESS, tmp_path / "file" / "locks")
+
+
+def test_an_account_that_is_known_by_a_secret_is_called_otherwise(tmp_path: Path) -> None:
+    with (
+        lock_account("perpex", "a-secret", tmp_path, called="main"),
+        pytest.raises(UsageError, match=r"account main on perpex .*process \d+") as caught,
+    ):
+        lock_account("perpex", "a-secret", tmp_path, called="main")
+
+    assert "a-secret" not in str(caught.value)
+    assert all("a-secret" not in path.name + path.read_text() for path in tmp_path.iterdir())

@@ -9,6 +9,7 @@ import pytest
 
 from engine.model.events import (
     EngineStopping,
+    Halted,
     InstrumentUpdated,
     OpenInterestCaps,
     Resumed,
@@ -215,6 +216,24 @@ def test_a_stream_that_is_ready_says_nothing_of_one_whose_name_begins_alike() ->
     assert ["book BTC down"] == [
         measured for _, _, measured in refused(house.ask(house.limit(BUY, 100.0, 1.0)))
     ]
+
+
+def test_of_one_stream_only_its_newest_phase_is_told_and_it_is_known() -> None:
+    house = live_house()
+    house.step(StreamChanged, "book", StreamPhase.STALE, instrument=BTC)
+    house.step(StreamChanged, "book", StreamPhase.DOWN, instrument=BTC)
+
+    assert [("stream_ready", "every stream ready", "book down")] == refused(
+        house.ask(house.limit(BUY, 100.0, 1.0))
+    )
+    assert {} == house.engine.unknown
+
+
+def test_a_halt_without_a_reason_is_a_halt() -> None:
+    house = live_house()
+    house.step(Halted, "")
+
+    assert [("halted", "not halted", "halted")] == refused(house.ask(house.limit(BUY, 100.0, 1.0)))
 
 
 def test_a_cap_is_of_one_venue_and_the_newest_list_counts() -> None:

@@ -118,7 +118,7 @@ class _Opener:
         self._venues.budgets[name] = perpex_budget(venue)
         rest_url = ws_url = ""
         if inside is None:
-            tokens: Mapping[str, Source] = tokens_of(accounts, self._base_dir)
+            tokens: Mapping[str, Source] = tokens_of(accounts, venue, self._base_dir, self._held)
             reference = venue.perpex.reference_url or place_of("mainnet").http_url
             for key in accounts:
                 self._venues.addresses[key] = f"{venue.http_url or venue.network} {key}"

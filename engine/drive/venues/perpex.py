@@ -1,4 +1,4 @@
-"""A link to Perpex as a config describes it: a token for each account, and never a key.
+"""A link to Perpex as a config describes it: a token and a lock for each account, never a key.
 
 What the gateway does not say of a coin is read from Hyperliquid's public metadata, which needs no
 credentials at all.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -24,6 +25,7 @@ from connectors.web import AiohttpDialer, AiohttpHttp, Http
 from connectors.windows import Window
 from engine.budget import BudgetLimits
 from engine.config import AccountConfig, Secret, VenueConfig, resolve_secret
+from engine.drive.locks import lock_account
 from engine.drive.seams import Clock, Randomness
 from engine.errors import ConfigError, CredentialsError
 from engine.model.instruments import Instrument
@@ -63,10 +65,13 @@ class HyperliquidReference:
         }
 
 
-def tokens_of(accounts: dict[str, AccountConfig], base_dir: Path) -> dict[str, Renewable]:
+def tokens_of(
+    accounts: dict[str, AccountConfig], venue: VenueConfig, base_dir: Path, held: ExitStack
+) -> dict[str, Renewable]:
     """The tokens of one venue's accounts, each read again from where it is to be renewed.
 
-    Raises ConfigError for one that is missing.
+    Locks are held until `held` is closed. Raises ConfigError for one that is missing, and
+    UsageError when another process trades with the same.
     """
     found = {}
     for name, account in accounts.items():
@@ -76,6 +81,8 @@ def tokens_of(accounts: dict[str, AccountConfig], base_dir: Path) -> dict[str, R
                 " the JWT from the account's dashboard"
             )
         first = resolve_secret(account.token, base_dir)
+        network = f"perpex {venue.http_url or venue.network}"
+        held.enter_context(lock_account(network, first.reveal().strip(), called=name))
         found[name] = Renewable(first, _reading_again(name, account.token, base_dir))
     return found
 

@@ -57,8 +57,8 @@ class Rig:
         self._statuses = [*statuses]
         self._burns = [*burns]
         self._resting = resting
-        asks = Asks(self._status, self._fills, self._open_orders, self._burn)
-        self.settler = Settler(self.parts.common, self.flights, self.parts.reports, asks)
+        self.asks = Asks(self._status, self._fills, self._open_orders, self._burn)
+        self.settler = Settler(self.parts.common, self.flights, self.parts.reports, self.asks)
 
     async def _status(self, account: str, name: int | str) -> OrderStatus:
         assert account == "main"
@@ -411,3 +411,39 @@ def test_an_action_is_burnt_until_the_margin_after_its_expiry_is_over(
         return rig.log
 
     assert burns == run_virtual(play()).count("burn 7")
+
+
+@virtually
+async def test_two_accounts_whose_signers_gave_the_same_nonce_each_burn_their_own() -> None:
+    """A nonce is of its signer: two keys that sign in the same millisecond give the same one."""
+    rig = Rig([UNKNOWN])
+    burnt: list[str] = []
+    asks = msgspec.structs.replace(
+        rig.asks, status=_never_heard_of, burn=lambda outgoing: _slow_burn(outgoing, burnt)
+    )
+    settler = Settler(rig.parts.common, rig.flights, rig.parts.reports, asks)
+    other = msgspec.structs.replace(PLACE, cloid=cloid(2))
+    for account, place in (("main", PLACE), ("other", other)):
+        batch = Batch(account, "order", (place,), 1, 1)
+        rig.parts.common.orders.sent(batch)
+        rig.flights.depart(Outgoing("hl", account, batch, 77, b""), is_unclear=True)
+    await asyncio.gather(
+        settler.begin(AskOrder("main", "hl:BTC", cloid(1), 0)),
+        settler.begin(AskOrder("other", "hl:BTC", cloid(2), 0)),
+    )
+
+    assert ["main", "other"] == sorted(burnt)
+    events: list[Any] = rig.parts.take()
+    assert ["main", "other"] == sorted(event.account for event in events)
+
+
+async def _never_heard_of(account: str, name: int | str) -> OrderStatus:
+    del account, name
+    return UNKNOWN
+
+
+async def _slow_burn(outgoing: Outgoing, burnt: list[str]) -> Outcome:
+    """The venue takes its time, so that both are on their way at once."""
+    await asyncio.sleep(1)
+    burnt.append(outgoing.account)
+    return Success()

@@ -114,6 +114,14 @@ def test_a_signature_is_the_published_one(
     assert (66, 66) == (len(found.r), len(found.s))
 
 
+def test_an_expiry_of_zero_is_hashed_as_one() -> None:
+    assert action_hash(b"", 1, None, 0) != action_hash(b"", 1)
+
+
+def test_the_case_of_an_address_changes_nothing() -> None:
+    assert action_hash(b"", 1, VAULT) == action_hash(b"", 1, VAULT.upper())
+
+
 @pytest.mark.parametrize("nonce", [-1, 2**64])
 def test_a_nonce_or_expiry_outside_64_bits_is_refused(nonce: int) -> None:
     with pytest.raises(ModelError):
@@ -131,7 +139,14 @@ def test_a_vault_that_is_no_address_is_refused(address: str) -> None:
         action_hash(b"", 0, address)
 
 
-@pytest.mark.parametrize("action", [{"n": 2**64}, {"n": object()}, {"n": -(2**63) - 1}])
+CIRCLE: list[Any] = []
+CIRCLE.append(CIRCLE)
+
+
+@pytest.mark.parametrize(
+    "action",
+    [{"n": 2**64}, {"n": object()}, {"n": -(2**63) - 1}, {"n": "\ud800"}, {"n": CIRCLE}],
+)
 def test_what_msgpack_cannot_hold_is_refused(action: object) -> None:
     with pytest.raises(ModelError):
         pack(action)
