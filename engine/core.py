@@ -170,7 +170,7 @@ class Engine:
 
     def decide(self, wishes: Sequence[tuple[Any, Any]]) -> Effects:
         """Gate and planner: from what strategies wish to the effects that follow."""
-        now_ns = self.now_ns
+        now_ns: int = self.active.last.ts_local_ns
         approved: list[Approved] = []
         effects: list[Effect] = []
         judge = self.gate.judge

@@ -82,9 +82,7 @@ class _Group(msgspec.Struct, gc=False):
 
     def ordered(self) -> list[Approved]:
         """The items, reduces first."""
-        if 0 < self.adds < len(self.items):
-            return sorted(self.items, key=_risk_class)
-        return self.items
+        return sorted(self.items, key=_risk_class)
 
 
 _rank: Final = attrgetter("rank")
@@ -241,7 +239,11 @@ class Planner:
         left = till.address.left(is_cancel=False, is_urgent=False)
         if left < count or till.ip.left(now_ns, is_urgent=False) < weight:
             return None
-        return [self._sent(group, group.ordered(), till, now_ns) for group in groups]
+        effects: list[Effect] = []
+        for group in groups:
+            items = group.ordered() if 0 < group.adds < len(group.items) else group.items
+            effects.append(self._sent(group, items, till, now_ns))
+        return effects
 
     def _is_known(self, item: Approved) -> bool:
         command = item.command

@@ -39,7 +39,7 @@ from engine.model.orders import OrderState
 from engine.model.units import Side, Tif
 from engine.state.accounts import Account
 from engine.state.market import Market
-from engine.state.orders import Order, Orders, new_order
+from engine.state.orders import FINAL_FROM, Order, Orders, new_order
 from risk.asking import Asking
 from risk.checks import AddChecks
 from risk.limits import Limits
@@ -300,7 +300,8 @@ class Gate:
 
     def _cancel_order(self, order: Order, asking: Asking) -> list[Verdict]:
         """A cancel, unless the order is gone or a cancel is already on its way."""
-        if not order.is_live or order.state is _CANCELING:
+        state = order.state
+        if state >= FINAL_FROM or state is _CANCELING:
             return []
         self._orders.send_cancel(order, asking.now_ns)
         command = CancelOrder(order.instrument, order.cloid, order.generation)

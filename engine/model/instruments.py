@@ -132,7 +132,12 @@ class Grid(msgspec.Struct, frozen=True, gc=False):
         infinity, 1e15 or more) has none.
         """
         up = (side < 0) is not is_aggressive
-        px_ticks = _directed(px, self.px_scale, up=up)
+        scale = self.px_scale
+        # Most prices asked for are on the decimal grid already.
+        is_number = -_NUMBER_MAX < px < _NUMBER_MAX
+        px_ticks = round(px * scale) if is_number else 0
+        if px_ticks / scale != px:
+            px_ticks = _directed(px, scale, up=up)
         if px_ticks <= 0:
             return 0
         if px_ticks < 10**self.significant_figures:
@@ -148,7 +153,11 @@ class Grid(msgspec.Struct, frozen=True, gc=False):
 
         0 when that is less than a lot, or no size at all (negative, nan, 1e15 or more).
         """
-        return max(0, _directed(sz, self.sz_scale, up=False))
+        scale = self.sz_scale
+        lots = round(sz * scale) if 0.0 < sz < _NUMBER_MAX else 0
+        if lots and lots / scale == sz:
+            return lots
+        return max(0, _directed(sz, scale, up=False))
 
 
 def _exact(value: float, scale: int, what: str) -> int:
