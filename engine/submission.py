@@ -71,23 +71,18 @@ _Key = tuple[object, ...]
 class _Group(msgspec.Struct, gc=False):
     """What may go out together: commands of one kind and account, or one bracket.
 
-    `rank` says how early it goes; `adds` counts those of its items that add risk.
+    `rank` says how early it goes. `adds` are those of its items that add risk; `urgent`, which go
+    before them, the others.
     """
 
     kind: str
     account: str
     rank: int
-    items: list[Approved]
-    adds: int
-
-    def ordered(self) -> list[Approved]:
-        """The items, reduces first."""
-        return sorted(self.items, key=_risk_class)
+    urgent: list[Approved]
+    adds: list[Approved]
 
 
 _rank: Final = attrgetter("rank")
-_command: Final = attrgetter("command")
-_risk_class: Final = attrgetter("risk_class")
 
 
 def _grouped(approved: Sequence[Approved]) -> list[_Group]:
@@ -118,12 +113,10 @@ def _grouped(approved: Sequence[Approved]) -> list[_Group]:
             kind, key, rank = _berth(item, placed, parents)
         group = groups.get(key)
         if group is None:
-            groups[key] = _Group(kind, item.account, rank, [item], rank is _ADD)
-        else:
-            group.items.append(item)
-            group.adds += rank is _ADD
-            if rank < group.rank:  # noqa: PLR1730 - a call of min costs more
-                group.rank = rank
+            group = groups[key] = _Group(kind, item.account, rank, [], [])
+        elif rank < group.rank:
+            group.rank = rank
+        (group.adds if rank is _ADD else group.urgent).append(item)
     return sorted(groups.values(), key=_rank)
 
 
@@ -214,7 +207,7 @@ class Planner:
         for group in groups:
             if group.rank > _ADD:
                 # What the budget has just turned down is gone, and needs no cancel.
-                group.items = [item for item in group.items if self._is_known(item)]
+                group.urgent = [item for item in group.urgent if self._is_known(item)]
             if group.kind == "bracket":
                 self._send_whole(group, now_ns, effects)
             else:
@@ -235,13 +228,15 @@ class Planner:
                 return None
         weight = len(groups)
         if not till.weighs_batches:
-            weight = sum([till.weight(group.kind, len(group.items)) for group in groups])
+            weight = sum(
+                [till.weight(group.kind, len(group.urgent) + len(group.adds)) for group in groups]
+            )
         left = till.address.left(is_cancel=False, is_urgent=False)
         if left < count or till.ip.left(now_ns, is_urgent=False) < weight:
             return None
         effects: list[Effect] = []
         for group in groups:
-            items = group.ordered() if 0 < group.adds < len(group.items) else group.items
+            items = group.urgent + group.adds if group.adds else group.urgent
             effects.append(self._sent(group, items, till, now_ns))
         return effects
 
@@ -251,32 +246,31 @@ class Planner:
 
     def _send_all(self, group: _Group, now_ns: int, effects: list[Effect]) -> None:
         """Everything of one kind, in batches; the budget is kept for what is urgent."""
-        items = group.ordered()
-        urgent_count = len(items) - group.adds
-        self._in_batches(group, items[:urgent_count], True, now_ns, effects)  # noqa: FBT003
-        self._in_batches(group, items[urgent_count:], False, now_ns, effects)  # noqa: FBT003
+        self._in_batches(group, group.urgent, True, now_ns, effects)  # noqa: FBT003
+        self._in_batches(group, group.adds, False, now_ns, effects)  # noqa: FBT003
 
     def _send_whole(self, group: _Group, now_ns: int, effects: list[Effect]) -> None:
         """A bracket as one batch: an entry must not leave without its protection, nor it alone."""
-        is_urgent = group.items[0].risk_class is not RiskClass.ADD
+        items = group.urgent + group.adds
+        is_urgent = items[0].risk_class is not RiskClass.ADD
         till = self._till(group.account)
         ip_left = till.ip.left(now_ns, is_urgent=is_urgent)
         left = till.address.left(is_cancel=False, is_urgent=is_urgent)
-        count = len(group.items)
+        count = len(items)
         weight = till.weight(group.kind, count)
         if ip_left < weight:
             limit = f"{weight} weight left"
-            self._refuse(group.items, "ip_budget", limit, str(ip_left), effects)
+            self._refuse(items, "ip_budget", limit, str(ip_left), effects)
         elif left < count:
             limit = f"{count} actions left"
-            self._refuse(group.items, "address_budget", limit, str(left), effects)
+            self._refuse(items, "address_budget", limit, str(left), effects)
         else:
-            effects.append(self._sent(group, group.items, till, now_ns))
+            effects.append(self._sent(group, items, till, now_ns))
 
     def _in_batches(
         self,
         group: _Group,
-        items: Sequence[Approved],
+        items: list[Approved],
         is_urgent: bool,  # noqa: FBT001 - a fact of the items
         now_ns: int,
         effects: list[Effect],
@@ -301,7 +295,7 @@ class Planner:
             if batch:
                 effects.append(self._sent(group, batch, till, now_ns))
 
-    def _sent(self, group: _Group, items: Sequence[Approved], till: _Till, now_ns: int) -> Submit:
+    def _sent(self, group: _Group, items: list[Approved], till: _Till, now_ns: int) -> Submit:
         """The effect that sends these, paid for out of both budgets."""
         count = len(items)
         weight = 1 if till.weighs_batches else till.weight(group.kind, count)
@@ -309,7 +303,7 @@ class Planner:
         till.address.spend(count)
         self.batches += 1
         self.weight += weight
-        commands: tuple[Command, ...] = tuple(map(_command, items))
+        commands: tuple[Command, ...] = tuple([item.command for item in items])
         return Submit(Batch(group.account, group.kind, commands, weight, count))
 
     def _refuse(

@@ -174,6 +174,10 @@ class Source:
         while row < self.n:
             block = self.block(row)
             venue_ns, start = block.venue_ns, block.start
+            # Mostly it is near: a few looks close by cost less than a search of the whole block.
+            near = row - start + PART_ROWS
+            if near < block.count and venue_ns[near] > ts_ns:
+                return start + bisect_right(venue_ns, ts_ns, row - start, near) - 1
             if venue_ns[-1] > ts_ns:
                 return start + bisect_right(venue_ns, ts_ns, row - start) - 1
             row = block.stop

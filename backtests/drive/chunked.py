@@ -182,7 +182,10 @@ class _Run:
                 self._carry_out(heappop(agenda))
             due = agenda[0] if agenda else None
             due_ns = due[0] if due is not None else NEVER_HIGH
-            touch = self._next_touch(min(due_ns, feed.local_ns[-1]))
+            last_ns = feed.local_ns[-1]
+            if due_ns < last_ns:  # noqa: PLR1730 - a call of min costs more
+                last_ns = due_ns
+            touch = self._next_touch(last_ns)
             stop = self._stop(due, touch[0])
             if stop > feed.at:
                 self._feed_rows(stop)

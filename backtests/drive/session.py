@@ -122,13 +122,15 @@ class Session:
         """Let reports reach the engine. What one of them sets off may come before the next."""
         ts_ns, _, asked, events = due
         step, watcher = self.step, self._watcher
-        for at, event in enumerate(events, 1):
+        coming = iter(events)
+        for event in coming:
             if watcher is not None:
                 watcher.reported(event)
             effects = step(event)
             if effects:
-                if at < len(events):
-                    heappush(self.agenda, (ts_ns, REPORT, asked, events[at:]))
+                rest = list(coming)
+                if rest:
+                    heappush(self.agenda, (ts_ns, REPORT, asked, rest))
                 self.perform(effects, ts_ns)
                 return
 
