@@ -13,7 +13,7 @@ import pytest
 
 from connectors.simulated.server import LoopbackVenue
 from engine.config import load_config
-from engine.drive.daemon import Daemon
+from engine.drive.daemon import Daemon, Finished
 from engine.drive.recorded import replay_run
 from engine.drive.seams import SystemClock, SystemRandomness
 from engine.drive.venues import open_venues
@@ -75,18 +75,29 @@ async def ready(
         yield daemon, venues.exchange, addresses
 
 
+@asynccontextmanager
+async def running(
+    daemon: Daemon, holds: Callable[[], bool]
+) -> AsyncIterator[asyncio.Task[Finished]]:
+    """A daemon that runs until something holds; once this is left, its task has ended."""
+    ending = asyncio.ensure_future(daemon.run())
+    try:
+        await until(lambda: ending.done() or holds())
+        assert not ending.done()
+        yield ending
+    finally:
+        daemon.stop("seen enough")
+        await ending
+
+
 async def test_both_strategies_of_the_demo_buy_and_sell_and_both_faces_show_what_came_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     async with ready("perpex_demo.toml", tmp_path) as (daemon, exchange, addresses):
-        ending = asyncio.ensure_future(daemon.run())
-        try:
-            await until(lambda: ending.done() or filled(daemon) == EVERY_FILL)
+        async with running(daemon, lambda: filled(daemon) == EVERY_FILL) as ending:
             meanwhile = await both_faces(exchange, addresses["main"])
-        finally:
-            daemon.stop("seen enough")
-            finished = await ending
+        finished = ending.result()
         at_end = await both_faces(exchange, addresses["main"])
 
     assert finished.fault is None
@@ -111,13 +122,9 @@ async def test_what_the_quotes_on_perpex_trade_is_hedged_on_hyperliquid_and_clos
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     async with ready("quote_and_hedge.toml", tmp_path) as (daemon, exchange, addresses):
-        ending = asyncio.ensure_future(daemon.run())
-        try:
-            await until(lambda: ending.done() or hedged(daemon))
-            assert not ending.done()
-        finally:
-            daemon.stop("seen enough")
-            finished = await ending
+        async with running(daemon, lambda: hedged(daemon)) as ending:
+            pass
+        finished = ending.result()
         at_end = [await both_faces(exchange, addresses[name]) for name in ("maker", "hedger")]
 
     assert finished.fault is None
