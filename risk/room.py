@@ -2,7 +2,9 @@
 
 An order that is not reduce-only passes as a reduce while the position can take it up. A reduce-only
 order that is approved later may be filled first; then the other one opens a position. That is new
-risk: it must be what an ADD might do now, or the orders go before the reduce-only one is sent.
+risk: while any is barred (`AddChecks.bar`), the orders go before the reduce-only one is sent. A
+stop loss never goes: what it protects may be there for as long as the reduce-only order is not
+filled.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.model.orders import OrderState
+from engine.model.units import TriggerKind
 from engine.state.orders import Order, Orders
 from risk.asking import Asking
 from risk.checks import AddChecks
@@ -23,7 +26,7 @@ def left_over(
     """The orders to take away, newest first, before `reduce` (side, price, lots) is sent.
 
     None while the position is enough for all of them, or while new risk of that size is allowed.
-    An order whose cancel is on its way already is not named again.
+    An order whose cancel is on its way already is not named again, unless its outcome is unclear.
     """
     side, px_ticks, sz_lots = reduce
     proposal = asking.proposal
@@ -44,6 +47,8 @@ def left_over(
     ]
     excess_lots -= sum(order.counted_lots for order in resting if order.state is _CANCELING)
     for order in reversed(resting):
+        if order.trigger_kind is TriggerKind.STOP_LOSS:
+            continue
         if excess_lots > 0 and order.state is not _CANCELING:
             excess_lots -= order.counted_lots
             yield order

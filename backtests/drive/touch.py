@@ -73,7 +73,8 @@ class Touch:
         """
         count, venue_ns, prices = block.count, block.venue_ns, block.searched
         reach = self._reach
-        self._reach = 2 * reach
+        if reach < count:
+            self._reach = 2 * reach
         has_levels = self._has_levels and bool(watch.levels)
         bid, ask = watch.bid_ticks, watch.ask_ticks
         lows, highs = prices.low_ahead, prices.high_ahead

@@ -182,6 +182,7 @@ class Daemon:
             schedule.stop()
             warnings = await self._wind_down(driver)
             self.recorder.drain(driver.engine)
+            self._told = tell_external(self.recorder.bookings, self._told)
             sampler.sample(self.clock.now_ns())
         finally:
             schedule.stop()
@@ -223,7 +224,6 @@ class Daemon:
         now_ns = self.clock.now_ns()
         wants = wants_of(driver.engine.setup.strategies, self._bars_sent())
         first: list[AnyEvent] = []
-        reads: list[AnyEvent] = []
         for venue, link in self.links.items():
             names = [
                 name
@@ -238,10 +238,9 @@ class Daemon:
                 for warning in state.warnings:
                     log.warning("account", account=state.account, text=warning)
                 first += opening_events(state, venue, left, now_ns)
-                reads.append(opening_read(state, self.clock.now_ns()))
+                # Before what is heard while the next link opens: that is newer.
+                driver.hear(opening_read(state, self.clock.now_ns()))
         driver.hear_first(first)
-        for read in reads:
-            driver.hear(read)
         for name, cloid in self._dismissed(left):
             is_known = self._links_by_account()[name].dismiss_unclear(name, cloid)
             log.warning("dismissed", account=name, cloid=cloid, is_known=is_known)

@@ -139,7 +139,7 @@ def _refused_reduces(engine: Engine) -> list[str]:
     """Refusals that leave a strategy with another protection than it believes to have."""
     words = {
         "reduce_only": "a reduce-only order found no position to reduce",
-        "modify": "an order could not be moved, for it does not rest (a waiting stop cannot be)",
+        "modify": "an order could not be moved: gone, or not at rest (a waiting stop cannot be)",
     }
     return [
         f"{owner}: refused {count} times: {words[check]}."

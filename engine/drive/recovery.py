@@ -329,7 +329,8 @@ class _Fold:
 
     def _count_fills(self) -> None:
         for fill, *_ in self._book.take_bookings():
-            if self._orders.get(fill.cloid) is not None:
+            order = self._orders.get(fill.cloid)
+            if order is not None and order.is_live:
                 self.filled.setdefault(fill.cloid, Counter())[fill.generation] += fill.sz_lots
 
     def filled_of(self, name: str) -> Filled:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from engine.model.commands import CancelOrder, Command, ModifyOrder, Place
@@ -99,6 +100,27 @@ def test_whatever_is_reduce_only_makes_room(
     house.halt()
 
     assert [("cancel", plain)] == told(reduce(house, reducing))[:1]
+
+
+@pytest.mark.parametrize("is_stop", [True, False])
+def test_a_stop_loss_is_never_taken_away(*, is_stop: bool) -> None:
+    """It may be all that protects the position until the reduce-only order is filled."""
+    house = live_house()
+    house.hold(1.0)
+    strategy = house.strategies[0]
+    wish = (
+        strategy.stop_loss(BTC, SELL, 1.0, 90.0)
+        if is_stop
+        else strategy.take_profit(BTC, SELL, 1.0, 110.0)
+    )
+    plain = msgspec.structs.replace(wish, reduce_only=False)
+    (waiting,) = commands(house.ask(plain))
+    house.halt()
+
+    told_first = told(close(house))[0]
+
+    assert isinstance(waiting, Place)
+    assert is_stop == (told_first != ("cancel", waiting.cloid))
 
 
 def test_an_order_that_is_being_cancelled_is_not_cancelled_again() -> None:
