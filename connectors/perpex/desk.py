@@ -207,10 +207,11 @@ class Desk:
                 old.is_told = True
                 self._teller.canceled(old, "replaced")
             return True
+        # Nothing is put in its place, whatever became of it.
+        old.is_replaced = False
         if _is_unclear(outcome):
             self._tell_unclear(command, self._reason(outcome))
             return False
-        old.is_replaced = False
         if isinstance(outcome, Fault):
             self._note_gone(old, outcome)
         self._teller.refused(command, self._reason(outcome))
@@ -317,6 +318,8 @@ class Desk:
     def _to_cancel(self, command: CancelOrder) -> Ticket | None:
         living = self._tickets.generations(command.cloid)
         resting = [ticket for ticket in living if ticket.may_rest]
+        # The newest that can be named: of an unclear modify the older is what is known to rest.
+        resting = [ticket for ticket in resting if ticket.order_id] or resting
         return resting[0] if resting else self._tickets.get(command.cloid, command.generation)
 
     def _note_cancel(self, ticket: Ticket, outcome: Payload) -> bool:

@@ -62,6 +62,7 @@ class FillBook:
         has_echo: Callable[[], bool],
     ) -> None:
         self.newest_ms = 0
+        self.told = 0
         self.opened_ms = 0
         self.goes_on = False
         self._held_at_opening: frozenset[str] = frozenset()
@@ -193,6 +194,7 @@ class FillBook:
         key = self._teller.account, int(fill.time), where, id_number(fill.id)
         if ticket is not None and key in self.booked:
             self._learn(ticket, fill)
+            self.held.pop(fill.id, None)
             self._remember(fill)
             return
         self._book(fill, instrument, ticket)
@@ -209,6 +211,7 @@ class FillBook:
             self._learn(ticket, fill)
             self._tickets.book(ticket, event.sz_lots)
         self._teller.sink(event)
+        self.told += 1
         if ticket is not None and ticket.is_filled and ticket.phase is not Phase.SENT:
             self._end(ticket)
 

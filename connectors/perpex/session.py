@@ -269,12 +269,12 @@ class Session:
                 self._failed(error)
                 raise
             self._failures = 0
-            before_ms = self.fills.newest_ms
+            told = self.fills.told
             bad = self.fills.take(page, started_ns)
             if reading is not None:
-                is_older = self.fills.newest_ms > (
-                    _time_ms(reading) if reading.has_time else before_ms
-                )
+                is_older = self.fills.told > told
+                if reading.has_time:
+                    is_older = self.fills.newest_ms > _time_ms(reading)
                 self._take(reading, started_ns, is_older=is_older)
             is_whole = not bad and not self.fills.missing
             self._tell_health(is_healthy=is_whole, phase=StreamPhase.GAP)

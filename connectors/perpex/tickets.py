@@ -207,20 +207,30 @@ class Tickets:
         return sorted(found, key=_generation, reverse=True)
 
     def family(self, ticket: Ticket) -> list[Ticket]:
-        """What an order that ended leaves without a purpose: its siblings, or its children."""
-        has_filled = ticket.booked_lots + ticket.prior_lots > 0
-        newest = self._newest.get(ticket.cloid)
-        if ticket.is_replaced or (newest is not None and newest.generation > ticket.generation):
+        """What an order that ended leaves without a purpose: its siblings, or its children.
+
+        None while another generation of it may rest, whether older or newer: a modify whose cancel
+        was unclear leaves the older.
+        """
+        siblings, children = [], []
+        for other in self.alive():
+            if other.cloid == ticket.cloid and other is not ticket and other.may_rest:
+                return []
+            if other.parent == ticket.cloid:
+                children.append(other)
+            elif ticket.parent and other.parent == ticket.parent and other is not ticket:
+                siblings.append(other)
+        if ticket.is_replaced or not (siblings or children):
             return []
-        return [
-            other
-            for other in self.alive()
-            if other is not ticket
-            and (
-                (ticket.parent and other.parent == ticket.parent and has_filled)
-                or (other.parent == ticket.cloid and not has_filled)
-            )
-        ]
+        return siblings if self._has_filled(ticket) else children
+
+    def _has_filled(self, ticket: Ticket) -> bool:
+        """Whether any of an order was filled: as it was booked, or only stated so far."""
+        if ticket.booked_lots + ticket.prior_lots > 0:
+            return True
+        newest = self._newest.get(ticket.cloid, ticket)
+        known = [self._by_key.get((ticket.cloid, n)) for n in range(newest.generation + 1)]
+        return any(one is not None and one.expected_lots > 0 for one in (ticket, *known))
 
     def find(self, order_id: str, client: str | None) -> Ticket | None:
         """The ticket an order of the venue's belongs to, by its id or by its client id."""
@@ -251,7 +261,9 @@ class Tickets:
         return seen_ns is None or ticket.side is None or seen_ns >= ticket.sent_ns
 
     def _forget(self, ticket: Ticket) -> None:
-        self._by_key.pop((ticket.cloid, ticket.generation), None)
+        key = ticket.cloid, ticket.generation
+        if self._by_key.get(key) is ticket:
+            del self._by_key[key]
         if self._by_order.get(ticket.order_id) is ticket:
             del self._by_order[ticket.order_id]
         if self._by_client.get(ticket.client_id) is ticket:

@@ -12,7 +12,7 @@ from connectors.port import Outgoing, Resumption
 from engine.drive.virtual_time import run_virtual
 from engine.model.commands import CancelOrder, Trigger
 from engine.model.effects import AskOrder
-from engine.model.events import OrderFilled
+from engine.model.events import AccountRead, OrderFilled
 from engine.model.units import Side, TriggerKind
 from tests.connectors.perpex.fakes import (
     ACCOUNT,
@@ -26,9 +26,10 @@ from tests.connectors.perpex.fakes import (
     fill,
     order,
     place,
+    position,
     reply,
 )
-from tests.connectors.perpex.test_orders import FOREIGN, THIRD, Rig, gone
+from tests.connectors.perpex.test_orders import FOREIGN, THIRD, Rig, gone, play
 
 SEEN_MS = T0_MS - 2_000
 STOP = Trigger(95_000, TriggerKind.STOP_LOSS, True)  # noqa: FBT003
@@ -216,3 +217,25 @@ def test_an_entry_that_the_operator_dismisses_keeps_its_children_for_a_fill_that
         return gone(rig)
 
     assert expected == run_virtual(run())
+
+
+def test_a_reading_without_a_time_from_before_a_fill_of_the_newest_ms_is_not_told_after_it() -> (
+    None
+):
+    async def story(rig: Rig) -> list[str]:
+        rig.on("POST orders", reply(order("1")))
+        rig.send(place())
+        await asyncio.sleep(0.5)
+        listed = account(time=None, open_orders=[order("1")], positions=[position(size="0.1")])
+        rows = [fill(name, size="0.1", time=T0_MS + 1_000) for name in "ab"]
+        rig.on("GET account", reply(listed))
+        rig.on("GET trades", reply(rows[:1]))
+        await asyncio.sleep(8)
+        rig.heard.clear()
+        rig.on("GET trades", reply(rows))
+        rig.session.hasten()
+        await asyncio.sleep(1)
+        kinds = (OrderFilled, AccountRead)
+        return [type(event).__name__ for event in rig.heard if isinstance(event, kinds)]
+
+    assert ["OrderFilled"] == play(story)
