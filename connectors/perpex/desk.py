@@ -269,9 +269,7 @@ class Desk:
             self._quarantine.keep("order status", order.status)
         self._teller.accepted(ticket, command)
         if status in names.OVER_STATUSES:
-            ticket.reason = status
-            ticket.expected_lots = self._filled_lots(ticket, order, status)
-            ticket.move(Phase.ENDING, now_ns)
+            ticket.leave_book(self._filled_lots(ticket, order, status), status, now_ns)
             self._on_ending(ticket)
         else:
             ticket.move(Phase.LIVE, now_ns)
@@ -332,10 +330,8 @@ class Desk:
         if answer.status.lower() != OrderStatus.CANCELED:
             self._quarantine.keep("status of a cancel", outcome.raw)
             return False
-        ticket.expected_lots = self._lots(ticket, answer.filled_size)
-        ticket.reason = OrderStatus.CANCELED
-        if ticket.phase < Phase.ENDING:
-            ticket.move(Phase.ENDING, self._clock.monotonic_ns())
+        lots = self._lots(ticket, answer.filled_size)
+        ticket.leave_book(lots, OrderStatus.CANCELED, self._clock.monotonic_ns())
         self._on_ending(ticket)
         self._tickets.count()
         return True
@@ -343,9 +339,7 @@ class Desk:
     def _note_gone(self, ticket: Ticket, fault: Fault) -> None:
         """The venue has no such open order; its fills will say whether it was filled."""
         if fault.verdict is Verdict.GONE and ticket.phase < Phase.ENDING:
-            ticket.expected_lots = -1
-            ticket.reason = names.Code.ORDER_NOT_FOUND
-            ticket.move(Phase.ENDING, self._clock.monotonic_ns())
+            ticket.leave_book(-1, names.Code.ORDER_NOT_FOUND, self._clock.monotonic_ns())
             self._tickets.count()
             self._wake()
 

@@ -6,8 +6,6 @@ it is taken for the one unclear order that it fits in every fact, if the venue w
 echo a client id; while it is not known whose it is, it stays held, and one that can be of none of
 them is somebody else's. What was held while opening is let go of after that while, whosever it is,
 if it is taken for none.
-An order that left the book is told to be gone only when the fills that the venue says it had have
-been read.
 """
 
 from __future__ import annotations
@@ -17,12 +15,14 @@ from typing import Final
 
 import structlog
 
+from connectors.perpex.endings import Endings
 from connectors.perpex.mapping import names
 from connectors.perpex.mapping.read import Quarantine
 from connectors.perpex.mapping.settings import PerpexSettings
 from connectors.perpex.mapping.wire import FillWire
 from connectors.perpex.numbers import id_number, money_e8, scaled
 from connectors.perpex.rest import FillsPage
+from connectors.perpex.standing import Standing
 from connectors.perpex.telling import Teller
 from connectors.perpex.tickets import Phase, Ticket, Tickets
 from connectors.port import FillKey
@@ -34,18 +34,16 @@ from engine.model.units import NS_PER_S, Side
 
 SEEN_REMEMBERED_MAX: Final = 100_000
 HELD_MAX: Final = 1_000
-POLLS_MAX: Final = 5
 OVERLAP_MS: Final = 10_000
 CLOCKS_APART_NS: Final = 5 * NS_PER_S
 """How far the venue's clock may be behind ours: a fill is no earlier than its order, less this."""
 
 
 class FillBook:
-    """The fills of one account. `on_end` hears of every order of which nothing more is expected.
+    """The fills of one account, and the `endings` of the orders that they are of.
 
-    `missing` are orders that the venue calls filled and whose fills it does not show; fills up to
-    `opened_ms` (venue time, never ours) belong to the state that the account was opened with,
-    unless its ledger `goes_on`: then only what an earlier run has `booked` does.
+    Fills up to `opened_ms` (venue time, never ours) belong to the state that the account was opened
+    with, unless its ledger `goes_on`: then only what an earlier run has `booked` does.
     """
 
     def __init__(  # noqa: PLR0913 - what booking needs
@@ -69,6 +67,7 @@ class FillBook:
         self.booked: frozenset[FillKey] = frozenset()
         self._stuck_ms = 0
         self.echo_seen = False
+        self.standing = Standing()
         self.held: dict[str, tuple[FillWire, int]] = {}
         self._teller = teller
         self._tickets = tickets
@@ -77,20 +76,13 @@ class FillBook:
         self._clock = clock
         self._quarantine = quarantine
         self._venue = venue
-        self._on_end = on_end
+        self.endings = Endings(
+            teller, tickets, self.standing, settings, clock, leave=self.leave, on_end=on_end
+        )
         self._has_echo = has_echo
         self._seen: dict[str, None] = {}
         self._others: dict[str, None] = {}
         self._log = structlog.get_logger().bind(account=teller.account)
-
-    @property
-    def missing(self) -> list[Ticket]:
-        """Orders called filled whose fills did not come in five readings."""
-        return [
-            ticket
-            for ticket in self._tickets.alive()
-            if ticket.phase is Phase.ENDING and ticket.polls >= POLLS_MAX
-        ]
 
     def start_ms(self, overlap_ms: int = OVERLAP_MS) -> int:
         """From when on fills are to be read, venue time: a little before the newest seen."""
@@ -127,32 +119,20 @@ class FillBook:
                 self._quarantine.keep("fill", str(error))
         # What cannot be booked is read again and again, however far the others have come.
         self._stuck_ms = (self._stuck_ms or before_ms) if bad else 0
-        for ticket in self._tickets.alive():
-            if ticket.phase is Phase.ENDING and ticket.since_ns <= started_ns:
-                ticket.polls += 1
-                self.settle(ticket)
+        self.endings.polled(started_ns)
         return bad
-
-    def settle(self, ticket: Ticket) -> None:
-        """Close an order that left the book, if everything about it has been read."""
-        if ticket.phase is not Phase.ENDING:
-            return
-        is_read = ticket.booked_lots >= ticket.expected_lots >= 0
-        is_waited = ticket.expected_lots < 0 and ticket.polls > 0
-        is_given_up = ticket.polls >= POLLS_MAX and ticket.expected_lots < ticket.sz_lots
-        if not (is_read or is_waited or is_given_up or ticket.is_filled):
-            return
-        if not ticket.is_filled and not ticket.is_told:
-            ticket.is_told = True
-            self._teller.canceled(ticket, ticket.reason or names.OrderStatus.CANCELED)
-        self._end(ticket)
 
     def strangers(self, instrument: str) -> list[FillWire]:
         """Fills held back on a market, because they may be of an order in flight."""
         return [fill for fill, _ in self.held.values() if self._id_of(fill.symbol) == instrument]
 
     def leave(self, ticket: Ticket) -> None:
-        """An order is about to be gone: a held fill that may be its own spares its children."""
+        """An order is about to be gone: what may have been filled of it spares its children.
+
+        That is a held fill that may be its own, or a position on its side that nothing explains.
+        """
+        if not ticket.parent and self.standing.may_hold(ticket.instrument, ticket.side):
+            ticket.prior_lots += 1
         for fill in self.strangers(ticket.instrument):
             try:
                 is_owner = ticket in self._owners(fill, self._instruments[ticket.instrument])
@@ -212,8 +192,10 @@ class FillBook:
             self._tickets.book(ticket, event.sz_lots)
         self._teller.sink(event)
         self.told += 1
+        if int(fill.time) > self.opened_ms:
+            self.standing.count(event.instrument, event.side, event.sz_lots)
         if ticket is not None and ticket.is_filled and ticket.phase is not Phase.SENT:
-            self._end(ticket)
+            self.endings.end(ticket)
 
     def _learn(self, ticket: Ticket, fill: FillWire) -> None:
         if fill.order_id and not ticket.order_id:
@@ -342,10 +324,6 @@ class FillBook:
     def _remember(self, fill: FillWire) -> None:
         self.newest_ms = max(self.newest_ms, int(fill.time))
         _keep(self._seen, fill.id)
-
-    def _end(self, ticket: Ticket) -> None:
-        self._tickets.end(ticket, self._clock.monotonic_ns())
-        self._on_end(ticket)
 
 
 def _keep(ids: dict[str, None], number: str) -> None:

@@ -97,7 +97,7 @@ class Session:
             clock,
             self.quarantine,
             wake=self.wake,
-            on_ending=self.fills.settle,
+            on_ending=self.fills.endings.settle,
             on_end=self._ended,
             on_unclear=self._unclear,
             on_leverage=self.leverage.wish,
@@ -161,6 +161,7 @@ class Session:
         else:
             self.fills.skip(page)
         self.fills.opened_ms = last_ms
+        self.fills.standing.open(_lots(reading))
         self._recognise(reading)
         self._funding.read(reading)
         self.leverage.read(reading)
@@ -262,6 +263,8 @@ class Session:
                     self._is_account_due = False
                     reading = self._reader.read(await self.rest.account())
                     self._account_ns = started_ns
+                    alive = {ticket.instrument for ticket in self.tickets.alive()}
+                    self.fills.standing.read(_lots(reading), alive)
                 page = await self.rest.fills(start_ms=self.fills.start_ms(max(overlap_ms, 10_000)))
             except (TransportError, VenueError, CredentialsError) as error:
                 self._is_account_due = True
@@ -276,7 +279,7 @@ class Session:
                 if reading.has_time:
                     is_older = self.fills.newest_ms > _time_ms(reading)
                 self._take(reading, started_ns, is_older=is_older)
-            is_whole = not bad and not self.fills.missing
+            is_whole = not bad and not self.fills.endings.missing
             self._tell_health(is_healthy=is_whole, phase=StreamPhase.GAP)
 
     def _take(self, reading: Reading, started_ns: int, *, is_older: bool) -> None:
@@ -346,6 +349,10 @@ class Session:
 
     def _scrub(self, text: str) -> str:
         return self.tokens.scrub(text)
+
+
+def _lots(reading: Reading) -> dict[str, int]:
+    return {held.instrument: held.lots for held in reading.state.positions}
 
 
 def _time_ms(reading: Reading) -> int:

@@ -1,7 +1,8 @@
 """Settles what is not known of an order, from readings of the account and of its fills.
 
-An order that the account lists is live. One that it does not list is gone, if the venue said so, or
-if two readings in a row lack it and its fills have been read. One whose POST was unclear may still
+An order that the account lists is live, unless the venue has said that it canceled it. One that two
+readings in a row lack has left the book, and is gone when its fills have been waited for. One whose
+POST was unclear may still
 be on its way: it is taken as gone no sooner than `settle_s` after it was sent. Until the account
 has been seen to show a client id of ours, an absence proves less: then account and fills must also
 hold nothing on that market that belongs to nobody, and nothing new may be opened there meanwhile.
@@ -24,7 +25,7 @@ from connectors.perpex.mapping.settings import PerpexSettings
 from connectors.perpex.mapping.wire import OrderWire
 from connectors.perpex.numbers import scaled
 from connectors.perpex.telling import Teller
-from connectors.perpex.tickets import Phase, Ticket, Tickets
+from connectors.perpex.tickets import NOT_FOUND, Phase, Ticket, Tickets
 from engine.drive.seams import Clock
 from engine.errors import VenueError
 from engine.model.effects import AskOrder
@@ -34,7 +35,6 @@ from engine.model.units import NS_PER_S
 
 MISSED_MAX: Final = 2
 UNCLEAR_STREAM: Final = "unclear-order"
-NOT_FOUND: Final = "not found at the venue"
 
 
 class Settler:
@@ -116,7 +116,12 @@ class Settler:
                 ticket.missed += 1
         strangers = self._strangers(reading, listed)
         for ticket in self._tickets.alive():
-            if self._is_missed(ticket) and not self._may_show(ticket, strangers):
+            if not self._is_missed(ticket):
+                continue
+            if ticket.phase is Phase.LIVE:
+                ticket.leave_book(-1, NOT_FOUND, self._clock.monotonic_ns())
+                self._tickets.count()
+            elif not self._may_show(ticket, strangers):
                 self._gone(ticket, ticket.reason or NOT_FOUND)
         self._answer(started_ns)
         self._unblock()
@@ -174,6 +179,10 @@ class Settler:
             ticket.move(Phase.LIVE, self._clock.monotonic_ns())
             if ticket.cloid not in self.asked:
                 self._teller.accepted(ticket)
+        elif ticket.phase is Phase.ENDING and ticket.is_only_missed and not ticket.is_told:
+            # It was not listed, or not found by a cancel, and does rest.
+            ticket.move(Phase.LIVE, self._clock.monotonic_ns())
+            self._tickets.count()
         is_triggered = order.status.lower() == names.OrderStatus.TRIGGERED
         if ticket.is_trigger and is_triggered and not ticket.is_triggered:
             ticket.is_triggered = True

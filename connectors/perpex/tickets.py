@@ -12,12 +12,14 @@ from enum import IntEnum
 from typing import Final
 
 from connectors.perpex.client_ids import client_id, split
+from connectors.perpex.mapping import names
 from connectors.perpex.numbers import id_number
 from engine.model.commands import ModifyOrder, Place
 from engine.model.units import Side, Tif
 
 ENDED_REMEMBERED_MAX: Final = 10_000
 SIGHTED_REMEMBERED_MAX: Final = 10_000
+NOT_FOUND: Final = "not found at the venue"
 
 
 class Phase(IntEnum):
@@ -128,6 +130,18 @@ class Ticket:
         self.phase = phase
         self.since_ns = now_ns
         self.missed = self.polls = 0
+
+    @property
+    def is_only_missed(self) -> bool:
+        """Whether nothing but its absence says that it left the book."""
+        return self.reason in {NOT_FOUND, names.Code.ORDER_NOT_FOUND}
+
+    def leave_book(self, expected_lots: int, reason: str, now_ns: int) -> None:
+        """It rests no more; of it `expected_lots` were filled, -1 where the venue did not say."""
+        self.expected_lots = expected_lots
+        self.reason = reason
+        if self.phase < Phase.ENDING:
+            self.move(Phase.ENDING, now_ns)
 
 
 class Tickets:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+from connectors.perpex.tickets import Phase
 from connectors.port import Resumption
 from engine.drive.virtual_time import run_virtual
 from engine.model.commands import CancelOrder, ModifyOrder, Outgoing
 from engine.model.effects import AskOrder
-from engine.model.events import OrderUnclear
+from engine.model.events import OrderFilled, OrderUnclear
 from engine.model.units import Side, Tif
 from tests.connectors.perpex.fakes import (
     ACCOUNT,
@@ -23,10 +24,11 @@ from tests.connectors.perpex.fakes import (
     fill,
     order,
     place,
+    position,
     reply,
     until,
 )
-from tests.connectors.perpex.test_orders import CANCEL, MODIFY, Rig, bracket, gone, play
+from tests.connectors.perpex.test_orders import CANCEL, MODIFY, THIRD, Rig, bracket, gone, play
 
 SEEN_MS = T0_MS - 2_000
 
@@ -103,6 +105,118 @@ def test_a_fill_that_a_cancel_stated_and_trades_show_late_keeps_the_children() -
         return gone(rig)
 
     assert ["1"] == play(story)
+
+
+NOT_FOUND = error(404, "ORDER_NOT_FOUND")
+
+
+def held(size: str) -> dict[str, object]:
+    """An account that lists the children and holds what was filled of the entry."""
+    children = [
+        order("2", "pending", client_order_id=OTHER),
+        order("3", "pending", client_order_id=THIRD),
+    ]
+    return account(open_orders=children, positions=[position(size=size)])
+
+
+async def cancel_too_late(rig: Rig) -> None:
+    await bracket(rig)
+    rig.on("DELETE orders/1", NOT_FOUND)
+    rig.send(CANCEL, kind="cancel")
+
+
+def test_a_fill_that_trades_show_seconds_after_a_cancel_came_too_late_keeps_the_children() -> None:
+    async def story(rig: Rig) -> tuple[list[str], int]:
+        await cancel_too_late(rig)
+        await asyncio.sleep(4)
+        rig.on("GET trades", reply([fill()]))
+        await asyncio.sleep(60)
+        return gone(rig), len(rig.told(OrderFilled))
+
+    assert ([], 1) == play(story)
+
+
+def test_an_entry_that_no_fill_and_no_position_shows_takes_its_children_along() -> None:
+    async def story(rig: Rig) -> list[str]:
+        await cancel_too_late(rig)
+        rig.on("GET account", reply(held("0")))
+        await asyncio.sleep(20)
+        return gone(rig)
+
+    assert ["1", "2", "3"] == play(story)
+
+
+def test_a_position_that_no_fill_explains_yet_waits_for_the_fill() -> None:
+    async def story(rig: Rig) -> tuple[list[str], list[str]]:
+        await cancel_too_late(rig)
+        rig.on("GET account", reply(held("0.2")))
+        await asyncio.sleep(20)
+        early = gone(rig)
+        rig.on("GET trades", reply([fill(size="0.2")]))
+        await asyncio.sleep(60)
+        return early, gone(rig)
+
+    assert ([], ["1"]) == play(story)
+
+
+def test_a_position_that_no_fill_ever_explains_keeps_the_children() -> None:
+    async def story(rig: Rig) -> list[str]:
+        await cancel_too_late(rig)
+        rig.on("GET account", reply(held("0.2")))
+        await asyncio.sleep(120)
+        return gone(rig)
+
+    assert ["1"] == play(story)
+
+
+def test_a_cancel_that_says_no_size_is_told_at_once_and_its_children_wait() -> None:
+    async def story(rig: Rig) -> tuple[list[str], list[str]]:
+        await bracket(rig)
+        rig.on("DELETE orders/1", reply({"status": "canceled"}))
+        rig.on("GET account", reply(held("0.2")))
+        rig.send(CANCEL, kind="cancel")
+        await asyncio.sleep(4)
+        early = gone(rig)
+        rig.on("GET trades", reply([fill(size="0.2")]))
+        await asyncio.sleep(60)
+        return early, gone(rig)
+
+    assert (["1"], ["1"]) == play(story)
+
+
+def test_a_position_on_the_other_side_is_nothing_that_an_entry_waits_for() -> None:
+    async def story(rig: Rig) -> list[str]:
+        await cancel_too_late(rig)
+        rig.on("GET account", reply(held("-0.2")))
+        await asyncio.sleep(20)
+        return gone(rig)
+
+    assert ["1", "2", "3"] == play(story)
+
+
+def test_an_entry_that_is_not_listed_any_more_keeps_its_children_until_its_fill_is_read() -> None:
+    async def story(rig: Rig) -> tuple[list[str], list[str]]:
+        await bracket(rig)
+        rig.on("GET account", reply(held("0.2")))
+        rig.session.hasten()
+        await asyncio.sleep(60)
+        early = gone(rig)
+        rig.on("GET trades", reply([fill(size="0.2")]))
+        await asyncio.sleep(60)
+        return early, gone(rig)
+
+    assert (["1"], ["1"]) == play(story)
+
+
+def test_an_order_that_is_listed_again_is_not_gone_whatever_a_cancel_was_told() -> None:
+    async def story(rig: Rig) -> tuple[list[str], Phase]:
+        await cancel_too_late(rig)
+        await asyncio.sleep(60)
+        ticket = rig.session.tickets.get(CLOID, 0)
+        assert ticket is not None
+        return gone(rig), ticket.phase
+
+    assert ([], Phase.LIVE) == play(story)
 
 
 def test_a_fill_that_an_earlier_run_booked_is_not_held_for_ever() -> None:

@@ -110,11 +110,12 @@ def test_fills_that_were_asked_for_before_an_order_ended_do_not_end_it() -> None
     parts.clock.advance(1)
     ticket = parts.ticket(CLOID, Phase.ENDING)
     phases = []
-    for asked_ns in (started_ns, None):
+    for asked_ns in (started_ns, started_ns, started_ns, None, None, None):
+        parts.clock.advance(20 * NS_PER_S)
         parts.take(started_ns=asked_ns)
         phases.append(ticket.phase)
 
-    assert [Phase.ENDING, Phase.ENDED] == phases
+    assert [*5 * [Phase.ENDING], Phase.ENDED] == phases
 
 
 @pytest.mark.parametrize(("later_ms", "count"), [(0, 0), (1, 1)])
