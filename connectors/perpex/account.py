@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from connectors.perpex.client_ids import split
+from connectors.perpex.clocks import is_ahead
 from connectors.perpex.mapping import names
 from connectors.perpex.mapping.read import Quarantine, rows
 from connectors.perpex.mapping.settings import PerpexSettings
@@ -76,6 +77,8 @@ class AccountReader:
             raise VenueError(self._quarantine.scrub(str(error))) from None
 
     def _read(self, wire: AccountWire) -> Reading:
+        if wire.time is not None and is_ahead(wire.time, self._clock):
+            raise VenueError(f"perpex: the account's time {wire.time} is not yet")
         found, bad = rows(wire.positions, PositionWire, self._quarantine)
         if bad:
             raise VenueError(f"perpex: {bad} positions of the account cannot be read")

@@ -15,6 +15,7 @@ from typing import Final
 
 import structlog
 
+from connectors.perpex.clocks import CLOCKS_APART_NS, is_ahead
 from connectors.perpex.endings import Endings
 from connectors.perpex.mapping import names
 from connectors.perpex.mapping.read import Quarantine
@@ -35,8 +36,6 @@ from engine.model.units import NS_PER_S, Side
 SEEN_REMEMBERED_MAX: Final = 100_000
 HELD_MAX: Final = 1_000
 OVERLAP_MS: Final = 10_000
-CLOCKS_APART_NS: Final = 5 * NS_PER_S
-"""How far the venue's clock may be behind ours: a fill is no earlier than its order, less this."""
 
 
 class FillBook:
@@ -86,21 +85,21 @@ class FillBook:
 
     def start_ms(self, overlap_ms: int = OVERLAP_MS) -> int:
         """From when on fills are to be read, venue time: a little before the newest seen."""
-        times_ms = [int(fill.time) for fill, _ in self.held.values()]
-        if self._stuck_ms:
-            times_ms.append(self._stuck_ms)
-        return max(0, min([*times_ms, self.newest_ms]) - overlap_ms)
+        newest_ms = min(self.newest_ms, self._stuck_ms) if self._stuck_ms else self.newest_ms
+        return max(0, newest_ms - overlap_ms)
 
     def skip(self, page: FillsPage) -> None:
         """Take fills as booked before."""
         for fill in page.fills:
-            self._remember(fill)
+            if not is_ahead(fill.time, self._clock):
+                self._remember(fill)
 
-    def take_up(self, page: FillsPage, started_ns: int) -> None:
-        """Go on with a ledger from an earlier run: tell what came since."""
+    def take_up(self, page: FillsPage, started_ns: int) -> int:
+        """Go on with a ledger from an earlier run: tell what came since. Gives what `take` does."""
         self.goes_on = True
-        self.take(page, started_ns)
+        bad = self.take(page, started_ns)
         self._held_at_opening = frozenset(self.held)
+        return bad
 
     def take(self, page: FillsPage, started_ns: int) -> int:
         """Tell what is new in a page that was asked for at `started_ns` (monotonic).
@@ -108,9 +107,16 @@ class FillBook:
         Gives how many rows could not be booked: the position is not known until they can be.
         """
         bad = page.unreadable
+        untrue = 0
         before_ms = self.newest_ms
-        for fill in page.fills:
+        # What is held is looked at each time, though pages do not reach back to it any more.
+        held = {fill.id: fill for fill, _ in self.held.values()}
+        for fill in {**held, **{fill.id: fill for fill in page.fills}}.values():
             if fill.id in self._seen:
+                continue
+            if is_ahead(fill.time, self._clock):
+                untrue += 1
+                self._quarantine.keep("fill from the future", f"{fill.id} {fill.time}")
                 continue
             try:
                 self._consider(fill)
@@ -120,7 +126,7 @@ class FillBook:
         # What cannot be booked is read again and again, however far the others have come.
         self._stuck_ms = (self._stuck_ms or before_ms) if bad else 0
         self.endings.polled(started_ns)
-        return bad
+        return bad + untrue
 
     def strangers(self, instrument: str) -> list[FillWire]:
         """Fills held back on a market, because they may be of an order in flight."""
@@ -156,31 +162,38 @@ class FillBook:
             return
         ticket = self._tickets.find(fill.order_id or "", fill.client_order_id)
         if ticket is None:
-            if self._is_held(fill, where):
-                return
-            owners = self._owners(fill, instrument)
-            if is_of_opening:
+            self._consider_stranger(fill, instrument, is_of_opening=is_of_opening)
+            return
+        self.echo_seen |= (fill.client_order_id or "").lower() == ticket.client_id
+        self._book(fill, instrument, ticket)
+
+    def _consider_stranger(
+        self, fill: FillWire, instrument: Instrument, *, is_of_opening: bool
+    ) -> None:
+        """A fill of no order that we know: held back, taken for an unclear one, or told."""
+        if self._is_held(fill, instrument.id):
+            return
+        owners = self._owners(fill, instrument)
+        if is_of_opening:
+            self._release(fill, instrument, owners)
+            return
+        ticket = self._adopt(fill, instrument, owners)
+        if ticket is None and owners and fill.id in self.held:
+            # While it is held every poll reads the account before the trades: what was there
+            # when the account was opened is in a later reading by now, whatever its time.
+            if fill.id in self._held_at_opening:
                 self._release(fill, instrument, owners)
-                return
-            ticket = self._adopt(fill, instrument, owners)
-            if ticket is None and owners and fill.id in self.held:
-                # While it is held every poll reads the account before the trades: what was there
-                # when the account was opened is in a later reading by now, whatever its time.
-                if fill.id in self._held_at_opening:
-                    self._release(fill, instrument, owners)
-                return
-        elif (fill.client_order_id or "").lower() == ticket.client_id:
-            self.echo_seen = True
-        key = self._teller.account, int(fill.time), where, id_number(fill.id)
-        if ticket is not None and key in self.booked:
-            self._learn(ticket, fill)
-            self.held.pop(fill.id, None)
-            self._remember(fill)
             return
         self._book(fill, instrument, ticket)
 
     def _book(self, fill: FillWire, instrument: Instrument, ticket: Ticket | None) -> None:
         """Tell a fill, of this order or of somebody else's. Raises VenueError as `_event`."""
+        key = self._teller.account, int(fill.time), instrument.id, id_number(fill.id)
+        if ticket is not None and key in self.booked:
+            self._learn(ticket, fill)
+            self.held.pop(fill.id, None)
+            self._remember(fill)
+            return
         event = self._event(fill, instrument, ticket)
         self._remember(fill)
         self.held.pop(fill.id, None)

@@ -19,6 +19,7 @@ import structlog
 from connectors.perpex.account import AccountReader, FundingWatch, Reading
 from connectors.perpex.auth import Tokens
 from connectors.perpex.budget import RequestBudget
+from connectors.perpex.clocks import CLOCKS_APART_MS_MAX, is_ahead
 from connectors.perpex.desk import Desk
 from connectors.perpex.fills import FillBook
 from connectors.perpex.leverage import LeverageWatch
@@ -41,8 +42,6 @@ from engine.model.units import NS_PER_MS, NS_PER_S
 POLL_LEAST_S: Final = 1.0
 FAILURES_MAX: Final = 2
 RECONNECT_OVERLAP_MS: Final = 60_000
-# How far our clock may be from the venue's where the account does not say the time.
-CLOCKS_APART_MS_MAX: Final = 3_600_000
 STATE_TRIES_MAX: Final = 5
 _PLAIN_ID_BELOW: Final = 1 << 62
 _BACKOFF_MOST_S: Final = 30.0
@@ -131,7 +130,8 @@ class Session:
     async def open(self, resumption: Resumption, sink: Sink) -> AccountState:
         """The account's state; fills since an earlier run go to the sink before it."""
         self._resume(resumption)
-        seen_ms = resumption.fills_seen_ms.get(self.account, 0)
+        now_ms = self._clock.now_ns() // NS_PER_MS
+        seen_ms = min(now_ms, resumption.fills_seen_ms.get(self.account, 0))
         before = self._reader.read(await self.rest.account())
         start_ms = (seen_ms or _time_ms(before)) - RECONNECT_OVERLAP_MS
         if not before.has_time and not seen_ms:
@@ -151,13 +151,15 @@ class Session:
         if not reading.has_time:
             # Now by the venue's clock is not known: no earlier than the newest row, and what else
             # was filled in that ms is told from the page's rows by its id.
-            opened_ms = max([start_ms, *(int(fill.time) for fill in page.fills)])
+            known = [fill.time for fill in page.fills if not is_ahead(fill.time, self._clock)]
+            opened_ms = max([start_ms, *map(int, known)])
             last_ms = opened_ms - 1
             state = msgspec.structs.replace(reading.state, ts_venue_ns=opened_ms * NS_PER_MS)
             reading = msgspec.structs.replace(reading, state=state)
         self.fills.newest_ms = opened_ms
         if seen_ms:
-            self.fills.take_up(page, self._clock.monotonic_ns())
+            if self.fills.take_up(page, self._clock.monotonic_ns()):
+                self._tell_health(is_healthy=False, phase=StreamPhase.GAP)
         else:
             self.fills.skip(page)
         self.fills.opened_ms = last_ms
@@ -263,8 +265,7 @@ class Session:
                     self._is_account_due = False
                     reading = self._reader.read(await self.rest.account())
                     self._account_ns = started_ns
-                    alive = {ticket.instrument for ticket in self.tickets.alive()}
-                    self.fills.standing.read(_lots(reading), alive)
+                    self.fills.standing.show(_lots(reading))
                 page = await self.rest.fills(start_ms=self.fills.start_ms(max(overlap_ms, 10_000)))
             except (TransportError, VenueError, CredentialsError) as error:
                 self._is_account_due = True
@@ -275,14 +276,18 @@ class Session:
             told = self.fills.told
             bad = self.fills.take(page, started_ns)
             if reading is not None:
-                is_older = self.fills.told > told
-                if reading.has_time:
-                    is_older = self.fills.newest_ms > _time_ms(reading)
-                self._take(reading, started_ns, is_older=is_older)
+                self._take(reading, started_ns, has_news=self.fills.told > told)
             is_whole = not bad and not self.fills.endings.missing
             self._tell_health(is_healthy=is_whole, phase=StreamPhase.GAP)
 
-    def _take(self, reading: Reading, started_ns: int, *, is_older: bool) -> None:
+    def _take(self, reading: Reading, started_ns: int, *, has_news: bool) -> None:
+        standing = self.fills.standing
+        if reading.has_time:
+            is_older = self.fills.newest_ms > _time_ms(reading)
+        else:
+            is_older = has_news and not standing.is_explained
+        if not has_news:
+            standing.accept({ticket.instrument for ticket in self.tickets.alive()})
         for event in self._funding.read(reading):
             self.tell(event)
         self.leverage.read(reading)

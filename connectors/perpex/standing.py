@@ -28,11 +28,14 @@ class Standing:
         """A fill was told that the opening did not hold."""
         self._explained[instrument] = self._explained.get(instrument, 0) + side * lots
 
-    def read(self, lots: Mapping[str, int], alive: Collection[str]) -> None:
-        """The account was read; `alive` are the markets on which orders of ours may be."""
+    def show(self, lots: Mapping[str, int]) -> None:
+        """The account was read, and the fills were not read since."""
         self._shown = dict(lots)
-        for instrument in {*self._explained, *lots}.difference(alive):
-            self._explained[instrument] = lots.get(instrument, 0)
+
+    def accept(self, alive: Collection[str]) -> None:
+        """No fill came after the reading: it stands, but where orders of ours may be alive."""
+        for instrument in {*self._explained, *self._shown}.difference(alive):
+            self._explained[instrument] = self._shown.get(instrument, 0)
 
     @property
     def is_explained(self) -> bool:

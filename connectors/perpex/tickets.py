@@ -187,7 +187,9 @@ class Tickets:
         """The venue's id of an order became known."""
         if order_id:
             ticket.order_id = order_id
-            self._by_order[order_id] = ticket
+            # A row may name any generation of ours: only what was sent or listed is remembered.
+            if self._by_key.get((ticket.cloid, ticket.generation)) is ticket:
+                self._by_order[order_id] = ticket
 
     def end(self, ticket: Ticket, now_ns: int) -> None:
         """Nothing more is expected of an order."""

@@ -37,7 +37,7 @@ from tests.connectors.perpex.fakes import (
 
 class Parts:
     def __init__(self) -> None:
-        self.clock = ManualClock()
+        self.clock = ManualClock(T0_MS * 10**6)
         self.clock.advance(1_000 * NS_PER_S)
         self.heard: list[AnyEvent] = []
         self.tickets = Tickets(lambda _: None)
