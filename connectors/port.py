@@ -189,6 +189,13 @@ class VenueLink(Protocol):
         """
         ...
 
+    def tell_book(self, instrument: str) -> None:
+        """Tell the sink the whole book again: a change of it was lost after it had been told.
+
+        Nothing where every book comes whole anyway, or while it is not known.
+        """
+        ...
+
     async def refresh(self, job: str) -> None:
         """Read again what a schedule asks for, and tell the sink of it.
 

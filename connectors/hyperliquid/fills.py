@@ -81,8 +81,10 @@ class CashBook:
             if name == account:
                 self._fundings.is_new((ts_ms, instrument))
         overlap_ms = self._common.settings.overlap_ms
-        self.newest_fill_ms = left.fills_seen_ms[account] or left.nonce_max
-        self.newest_funding_ms = left.funding_seen_ms.get(account, 0) or left.nonce_max
+        now_ms = self._common.time.now_ms()
+        self.newest_fill_ms = min(now_ms, left.fills_seen_ms[account] or left.nonce_max)
+        fundings_ms = left.funding_seen_ms.get(account, 0) or left.nonce_max
+        self.newest_funding_ms = min(now_ms, fundings_ms)
         self.fills_after_ms = max(0, self.newest_fill_ms - overlap_ms - 1)
         self.fundings_after_ms = max(0, self.newest_funding_ms - overlap_ms - 1)
         # Of rows of that time some may be booked already: the driver passes over those.
@@ -119,6 +121,7 @@ class CashBook:
         if instrument is None or fill.time_ms <= self.fills_after_ms:
             # Without an instrument: spot, or a dex that this link does not trade.
             return False
+        self._check_time("fill", fill.time_ms)
         px_ticks = scaled(fill.px, instrument.px_decimals, "fill px")
         sz_lots = scaled(fill.sz, instrument.sz_decimals, "fill sz")
         fee_e8 = nearest(fill.fee, MONEY_DECIMALS, "fill fee")
@@ -156,6 +159,11 @@ class CashBook:
             self._reports.end_ioc(leg, fill.time_ms)
         return True
 
+    def _check_time(self, what: str, ts_ms: int) -> None:
+        """Raises VenueError for a time that is not yet: all before it would be taken as read."""
+        if self._common.time.is_ahead(ts_ms):
+            raise VenueError(f"a {what} of the time {ts_ms}, which is not yet")
+
     def _is_liquidation(self, fill: Fill) -> bool:
         """The counterparty's fill names a liquidation too: only our own address counts."""
         told = fill.liquidation
@@ -184,6 +192,7 @@ class CashBook:
         """Cash moved whatever the coin, so a payment on another dex's coin is booked too."""
         if row.time_ms <= self.fundings_after_ms:
             return False
+        self._check_time("funding", row.time_ms)
         paid_e8 = -nearest(row.usdc, MONEY_DECIMALS, "funding usdc")
         instrument = self._common.by_coin.get(row.coin)
         lots = 0 if instrument is None else scaled(row.szi, instrument.sz_decimals, "funding szi")

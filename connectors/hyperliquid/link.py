@@ -250,6 +250,10 @@ class HyperliquidLink:
         del account, cloid
         return False
 
+    def tell_book(self, instrument: str) -> None:
+        """Nothing: every book of this venue's comes whole, twice a second."""
+        del instrument
+
     def _asks(self) -> Asks:
         async def status(account: str, name: int | str) -> OrderStatus:
             return await self._urgent.order_status(self._reconcilers[account].address, name)

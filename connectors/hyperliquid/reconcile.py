@@ -30,6 +30,7 @@ from connectors.hyperliquid.reports import Reports
 from connectors.hyperliquid.settle import Settler
 from connectors.hyperliquid.user_frames import UserFunding
 from connectors.port import AccountState, OpenOrder, Resumption
+from engine.errors import VenueError
 from engine.model.effects import AskOrder
 
 BEFORE_EVERYTHING_MS: Final = 1
@@ -75,6 +76,8 @@ class Reconciler:
             cash.begin_at(self._common.time.now_ms())
         reading = await self.read()
         state_ms = time_ms(reading.state, self._common.time.now_ms())
+        if self._common.time.is_ahead(state_ms):
+            raise VenueError(f"account {self.account}: its time {state_ms} is not yet")
         before = Reading(
             reading.state,
             reading.open_orders,

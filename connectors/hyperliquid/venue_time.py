@@ -13,6 +13,7 @@ from engine.drive.seams import Clock
 from engine.model.units import NS_PER_MS
 
 TRIES = 3
+AHEAD_MS_MAX = 3_600_000
 
 
 class VenueTime:
@@ -31,6 +32,10 @@ class VenueTime:
     def now_ms(self) -> int:
         """Milliseconds UTC by the venue's clock."""
         return self.now_ns() // NS_PER_MS
+
+    def is_ahead(self, ts_ms: int) -> bool:
+        """Whether a venue's time cannot have come yet; the machine's clock goes on in its sleep."""
+        return ts_ms > max(self.now_ms(), self._clock.now_ns() // NS_PER_MS) + AHEAD_MS_MAX
 
     def monotonic_ns(self) -> int:
         """As the machine's clock."""

@@ -28,6 +28,7 @@ class BookKeeper:
         self.seq = -1
         self._bids: dict[float, float] = {}
         self._asks: dict[float, float] = {}
+        self._times_ns = (0, 0)
 
     def drop(self) -> None:
         """Forget the book: only a snapshot makes it known again."""
@@ -51,7 +52,8 @@ class BookKeeper:
             raise
         self.is_known = True
         self.seq = self.seq + 1 if seq is None else seq
-        return BookSnapshot(ts_venue_ns, ts_local_ns, self.instrument, self.seq, *self._sides())
+        self._times_ns = ts_venue_ns, ts_local_ns
+        return self._whole()
 
     def update(
         self, wire: LevelsWire, seq: int | None, ts_venue_ns: int, ts_local_ns: int
@@ -74,9 +76,14 @@ class BookKeeper:
             self.drop()
             raise
         self.seq += 1
+        self._times_ns = ts_venue_ns, ts_local_ns
         return BookDelta(
             ts_venue_ns, ts_local_ns, self.instrument, self.seq, *_columns(bids), *_columns(asks)
         )
+
+    def whole(self) -> BookSnapshot | None:
+        """The book as it is known, of the time of its last frame; None while it is not known."""
+        return self._whole() if self.is_known else None
 
     def best(self) -> tuple[float, float, float, float]:
         """Best bid and ask as (price, size, price, size); a missing side has 0 and 0."""
@@ -92,6 +99,9 @@ class BookKeeper:
             raise VenueError(f"perpex: a crossed book: bid {bid}, ask {ask}")
         if len(self._bids) > LEVELS_MAX or len(self._asks) > LEVELS_MAX:
             raise VenueError(f"perpex: a book of more than {LEVELS_MAX} levels a side")
+
+    def _whole(self) -> BookSnapshot:
+        return BookSnapshot(*self._times_ns, self.instrument, self.seq, *self._sides())
 
     def _sides(self) -> Sides:
         bids = sorted(self._bids.items(), reverse=True)

@@ -118,6 +118,12 @@ class Feed:
             return False
         return True
 
+    def tell_book(self, instrument: str) -> None:
+        """Tell a whole book as it is known here; while it is not, the venue's will be told."""
+        book = self._book(instrument).whole()
+        if book is not None and self._wants[instrument].book:
+            self._sink(book)
+
     @property
     def is_ready(self) -> bool:
         """Whether every stream is ready."""

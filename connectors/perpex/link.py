@@ -183,6 +183,11 @@ class PerpexLink:
         """
         return self._session(account).settler.dismiss(cloid)
 
+    def tell_book(self, instrument: str) -> None:
+        """Tell a whole book; see `VenueLink.tell_book`."""
+        if self._feed is not None:
+            self._feed.tell_book(instrument)
+
     # -- refreshing --------------------------------------------------------------------------------
 
     async def refresh(self, job: str) -> None:

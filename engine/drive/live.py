@@ -79,6 +79,7 @@ class LiveDriver:
         self.notes: list[Notify] = []
         self.fault: BaseException | None = None
         self._links = links
+        self._venues = {link.venue: link for link in links.values()}
         self._clock = clock
         self._watch = watch
         self._inbox: deque[AnyEvent] = deque()
@@ -143,6 +144,8 @@ class LiveDriver:
             while self._inbox:
                 self._turn()
                 await asyncio.sleep(0)
+            for instrument in sorted(self._torn):
+                self._venues[instrument.partition(":")[0]].tell_book(instrument)
             for instrument in sorted(self._overloaded - self._torn):
                 self.hear(self._overload(instrument, StreamPhase.READY))
             self._overloaded &= self._torn

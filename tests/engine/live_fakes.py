@@ -10,6 +10,7 @@ from engine.model.effects import AskOrder
 from engine.model.events import (
     AnyEvent,
     AssetContext,
+    BookSnapshot,
     LeverageSet,
     OrderAccepted,
     OrderCanceled,
@@ -37,6 +38,7 @@ class FakeLink:
         self.answers = True
         self.bars_sent_ns = frozenset({60 * NS_PER_S})
         self.leverage_answers = True
+        self.book: BookSnapshot | None = None
         self.on_send: Callable[[Outgoing], None] = lambda _: None
         self.sink: Sink = lambda _: None
         self._now_ns = now_ns
@@ -59,6 +61,11 @@ class FakeLink:
     def dismiss_unclear(self, account: str, cloid: str) -> bool:
         self.log.append(f"dismiss {account} {cloid}")
         return True
+
+    def tell_book(self, instrument: str) -> None:
+        self.log.append(f"tell book {instrument}")
+        if self.book is not None:
+            self.say(self.book)
 
     async def load(self) -> tuple[Instrument, ...]:
         self.log.append("load")

@@ -345,10 +345,30 @@ def test_a_book_that_lost_news_is_blocked_until_it_comes_whole(
         assert 99.8 == market.quote.last.bid_px
         assert frozenset({f"inbox {StreamPhase.GAP}"}) == market.blocked
 
+        assert "tell book hl:BTC" in link.log
         driver.hear(BookSnapshot(*times, BTC, 4, *bid, (102.0,), (1.0,)))
         driver.hear(BookDelta(*times, BTC, 5, (98.0,), (1.0,), (), ()))
         await asyncio.sleep(1)
         assert (5, 102.0) == (market.book.seq, market.book.best_ask)
         assert frozenset() == market.blocked
+
+    play(tmp_path / "journal", scene)
+
+
+def test_a_book_that_lost_news_is_told_whole_by_the_link_that_knows_it(tmp_path: Path) -> None:
+    """A quiet venue that sends changes only would leave it blocked for long."""
+
+    async def scene(driver: LiveDriver, link: FakeLink, strategy: Scripted) -> None:
+        now_ns = virtual_clock().now_ns()
+        times = now_ns, now_ns
+        market = driver.engine.markets[BTC]
+        link.book = BookSnapshot(*times, BTC, 2, (99.5,), (1.0,), (101.0,), (1.0,))
+        for _ in range(INBOX_MAX):
+            driver.hear(Quote(now_ns, now_ns, BTC, 99.9, 1.0, 100.1, 1.0))
+        driver.hear(BookDelta(*times, BTC, 2, (99.5,), (1.0,), (), ()))
+        await driver.until(lambda: bool(market.blocked), 5.0)
+        await driver.until(lambda: not market.blocked, 5.0)
+
+        assert (2, 99.5) == (market.book.seq, market.book.best_bid)
 
     play(tmp_path / "journal", scene)

@@ -388,6 +388,16 @@ def test_opening_books_the_missed_fills_only_after_an_earlier_run(*, is_resumed:
     assert 1000 * 10**8 == begun.cash_e8
 
 
+def test_an_account_whose_time_is_not_yet_is_not_opened() -> None:
+    async def play() -> None:
+        late_ms = virtual_clock().now_ns() // NS_PER_MS + 24 * 3_600_000
+        rig = Rig(Venue(clearinghouseState=raw_state(time=late_ms)))
+        await rig.reconciler.open(Resumption(), {}, ())
+
+    with pytest.raises(VenueError, match="not yet"):
+        run_virtual(play())
+
+
 def test_a_payment_of_the_request_has_the_form_of_the_stream() -> None:
     delta = FundingDelta(coin="BTC", usdc="-1.0", szi="2.0", funding_rate="0.1")
     flat = flat_funding(UserFundingRow(time_ms=5, hash="0x0", delta=delta))

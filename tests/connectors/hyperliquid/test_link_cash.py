@@ -109,6 +109,36 @@ def test_a_fill_off_the_grid_is_put_away_and_hides_no_other(row: Any) -> None:  
     assert {"fill": 1} == dict(parts.common.quarantine)
 
 
+def test_a_fill_from_the_future_is_put_away_and_hides_no_later_one() -> None:
+    parts = Parts()
+    cash = book(parts)
+    day_ms = 24 * 3_600_000
+    assert 1 == cash.book_fills([fill(1, time_ms=NOW_MS + day_ms), fill(2, time_ms=NOW_MS + 1)])
+
+    assert (NOW_MS + 1, 1) == (cash.newest_fill_ms, parts.common.quarantine["fill"])
+
+
+def test_a_funding_from_the_future_is_put_away_and_hides_no_later_one() -> None:
+    parts = Parts()
+    cash = book(parts)
+    rows = [
+        UserFunding(coin="BTC", usdc="1", szi="1", funding_rate="0.1", time_ms=NOW_MS + ahead_ms)
+        for ahead_ms in (24 * 3_600_000, 1)
+    ]
+    assert 1 == cash.book_fundings(rows)
+
+    assert (NOW_MS + 1, 1) == (cash.newest_funding_ms, parts.common.quarantine["funding"])
+
+
+def test_what_an_earlier_run_saw_in_the_future_is_taken_up_from_now_on() -> None:
+    cash = book(Parts())
+    late_ms = NOW_MS + 24 * 3_600_000
+    seen = {"main": late_ms}
+    assert cash.resume(Resumption(fills_seen_ms=seen, funding_seen_ms=seen))
+
+    assert (NOW_MS, NOW_MS) == (cash.newest_fill_ms, cash.newest_funding_ms)
+
+
 def test_a_spot_fill_is_not_counted() -> None:
     parts = Parts()
     assert 0 == book(parts).book_fills([fill(1, coin="@107")])

@@ -312,6 +312,27 @@ def test_books_are_told_as_they_come_and_quotes_when_the_best_changes() -> None:
     assert [(99.0, 1.0, 101.0, 2.0), (99.5, 5.0, 101.0, 2.0)] == quotes
 
 
+def test_a_book_is_told_whole_again_as_its_changes_made_it_and_not_while_it_is_unknown() -> None:
+    async def story(rig: Rig) -> tuple[list[BookSnapshot], int]:
+        put(rig.socket, book_frame(2, "update", bids=[["99.5", "5"]], asks=[], time=T0_MS + 7))
+        await asyncio.sleep(0.1)
+        rig.heard.clear()
+        rig.feed.tell_book(BTC)
+        told = rig.told(BookSnapshot)
+        rig.server.is_mute = True
+        put(rig.socket, book_frame(9, "update"))
+        await asyncio.sleep(0.1)
+        rig.heard.clear()
+        rig.feed.tell_book(BTC)
+        return told, len(rig.told(BookSnapshot))
+
+    told, unknown = play(story)
+    assert [(2, (99.5, 99.0), (5.0, 1.0), (101.0,), (2.0,))] == [
+        (book.seq, book.bid_px, book.bid_sz, book.ask_px, book.ask_sz) for book in told
+    ]
+    assert 0 == unknown
+
+
 @pytest.mark.parametrize(
     "frame",
     [
