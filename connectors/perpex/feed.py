@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import structlog
 
 from connectors.freshness import Freshness, FreshnessSettings
+from connectors.perpex.alerts import Alerts
 from connectors.perpex.auth import Tokens
 from connectors.perpex.book import BookKeeper
 from connectors.perpex.mapping import names
@@ -70,7 +71,7 @@ class Feed:
         on_positions: Callable[[str, list[PositionWire]], None],
         on_lost: Callable[[], None],
     ) -> None:
-        self.alerts = 0
+        self.alerts = Alerts(network.clock, sink)
         self._venue = venue
         self._settings = settings
         self._network = network
@@ -131,6 +132,7 @@ class Feed:
 
     async def aclose(self) -> None:
         """Close every connection."""
+        self.alerts.close()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -282,15 +284,8 @@ class Feed:
     def _take_positions(self, lane: _Lane, frame: FrameWire) -> None:
         if frame.type in {FrameType.LIQUIDATION_WARNING, FrameType.LIQUIDATED}:
             alert = decode(frame.data, LiquidationWire)
-            self.alerts += 1
-            self._log.error(
-                "perpex: liquidation alert",
-                account=lane.account,
-                kind=frame.type,
-                symbol=lane.quarantine.scrub(alert.symbol)[:32],
-                margin_ratio=str(alert.margin_ratio),
-                liquidation_price=str(alert.liquidation_price),
-            )
+            kind = str(frame.type)
+            self.alerts.take(lane.account, kind, alert, lane.quarantine.scrub)
             self._on_positions(lane.account, [])
             return
         self._on_positions(lane.account, positions(frame.data, lane.quarantine))

@@ -452,9 +452,29 @@ def test_positions_and_liquidation_alerts_ask_for_an_early_reading() -> None:
         put(socket, {**frame, "type": "liquidation_warning", "data": alert})
         put(socket, {**frame, "type": "liquidated", "data": alert})
         await asyncio.sleep(0.1)
-        return rig.positions, rig.feed.alerts
+        return rig.positions, rig.feed.alerts.count
 
     assert ([2, 0, 0], 2) == play(story, with_account=True)
+
+
+def test_a_liquidation_alert_stops_new_risk_until_none_came_for_five_minutes() -> None:
+    async def story(rig: Rig) -> list[tuple[str, str, int]]:
+        frame = {"channel": "positions", "symbol": None, "type": "liquidation_warning"}
+        begun_ns = virtual_clock().monotonic_ns()
+        stream = "perpex liquidation alert"
+        for wait_s in (200, 400, 10):
+            for socket in rig.server.dialer.sockets:  # a silent one was made anew meanwhile
+                put(socket, {**frame, "data": {"symbol": "BTC", "margin_ratio": "0.9"}})
+            await asyncio.sleep(wait_s)
+        began_ns = virtual_clock().now_ns() - virtual_clock().monotonic_ns() + begun_ns
+        return [
+            (event.phase, event.account, round((event.ts_local_ns - began_ns) / NS_PER_S))
+            for event in rig.told(StreamChanged)
+            if event.stream == stream
+        ]
+
+    told = [("gap", "main", 0), ("ready", "main", 500), ("gap", "main", 600)]
+    assert told == play(story, with_account=True)
 
 
 @pytest.mark.parametrize(
