@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from time import perf_counter_ns
 from typing import Any, Final, Self
@@ -165,14 +166,15 @@ class Marks:
             head, *rest = chunks
             if bytes(head).startswith(b"POST /exchange") and self._trip.received_ns:
                 self.body = bytes(rest[0])
-                when_in_kernel(self._end)
+                # What is journaled before the kernel has it is of another trip.
+                trip, self._trip = self._trip, Trip()
+                when_in_kernel(partial(self._end, trip))
 
         return writelines
 
-    def _end(self) -> None:
-        self._trip.written_ns = perf_counter_ns()
-        self.trips.append(self._trip)
-        self._trip = Trip()
+    def _end(self, trip: Trip) -> None:
+        trip.written_ns = perf_counter_ns()
+        self.trips.append(trip)
         asyncio.get_running_loop().call_later(BETWEEN_S, self._call_between)
 
     def _call_between(self) -> None:
