@@ -180,7 +180,9 @@ class Orders:
 
     An order is known by (cloid, generation): it is found by its cloid, and an answer that names
     another generation than its present one is not about what rests now. `ended` collects the orders
-    that ended, for the driver to take away; `unsettled` those to be asked about.
+    that ended, for the driver to take away; `unsettled` those to be asked about. `making_room` are
+    those whose cancel, of the step that is being decided, nobody asked for: it goes only with the
+    reduce-only order it is for.
     """
 
     def __init__(self) -> None:
@@ -193,6 +195,7 @@ class Orders:
         self.anomalies: dict[tuple[str, str], int] = {}
         self.ended: list[Order] = []
         self.unsettled: list[Order] = []
+        self.making_room: set[str] = set()
 
     def add(self, order: Order) -> None:
         """Take in an approved order: it counts from now on."""
@@ -229,6 +232,13 @@ class Orders:
     def take_unsettled(self) -> list[Order]:
         """The orders whose outcome became unclear since the last call: the venue must be asked."""
         taken, self.unsettled = self.unsettled, []
+        return taken
+
+    def take_making_room(self) -> set[str]:
+        """The orders of this step that are canceled to make room."""
+        taken = self.making_room
+        if taken:
+            self.making_room = set()
         return taken
 
     def signal(self, order: Order, signal: Signal, ts_ns: int, reason: str = "") -> None:
