@@ -34,6 +34,7 @@ class Order(msgspec.Struct, eq=False, gc=False):
 
     `pending_*` is the modify in flight (size 0: none). `is_replaced` says that the present
     generation left the book while a modify is in flight: only its successor can do something.
+    `is_cancel_out` says that a cancel was sent since it was last known to live.
     """
 
     account: str
@@ -61,6 +62,7 @@ class Order(msgspec.Struct, eq=False, gc=False):
     pending_px_ticks: int = 0
     pending_sz_lots: int = 0
     is_replaced: bool = False
+    is_cancel_out: bool = False
     state: OrderState = _SENT
     prior_state: OrderState = _SENT
     reason: str = ""
@@ -272,6 +274,8 @@ class Orders:
             if after >= FINAL_FROM:
                 return True
             self._revive(order)
+        elif before is _UNKNOWN and after is not _UNKNOWN:
+            order.is_cancel_out = False
         if after is _UNKNOWN and before is not _UNKNOWN:
             self.unsettled.append(order)
         if after < FINAL_FROM and (
@@ -301,6 +305,7 @@ class Orders:
         """A cancel was approved."""
         if order.state is not _MODIFYING and order.state is not _CANCELING:
             order.prior_state = order.state
+        order.is_cancel_out = True
         self.signal(order, _CANCEL_SENT, ts_ns)
 
     def send_modify(self, order: Order, px_ticks: int, sz_lots: int, ts_ns: int) -> None:
@@ -341,6 +346,7 @@ class Orders:
 
     def undo_cancel(self, order: Order) -> None:
         """Take back a cancel that was approved but never sent."""
+        order.is_cancel_out = False
         if order.state is OrderState.CANCELING:
             order.state = OrderState.MODIFYING if order.pending_sz_lots else order.prior_state
 
@@ -381,6 +387,7 @@ class Orders:
 
     def _revive(self, order: Order) -> None:
         """A final order showed life: it counts again at its worst until it is settled."""
+        order.is_cancel_out = False
         self.live(order.strategy, order.instrument)[order.cloid] = order
         order.exposure.count += 1
         if order.quote:

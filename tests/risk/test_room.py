@@ -149,6 +149,78 @@ def test_an_order_that_is_being_cancelled_is_not_cancelled_again() -> None:
     assert isinstance(placed, Place)
 
 
+def reduce_a_part(house: House) -> list[str]:
+    """What goes out for it: of a position of 1, a tenth."""
+    return [
+        kind for kind, _ in told(commands(house.ask(house.limit(SELL, 1e2, 0.1, reduce_only=True))))
+    ]
+
+
+def unclear_order(house: House, cloid: str) -> None:
+    house.unclear(cloid)
+
+
+def unclear_cancel(house: House, cloid: str) -> None:
+    house.ask(house.strategies[0].cancel(BTC, cloid))
+    house.unclear(cloid)
+
+
+def refused_cancel(house: House, cloid: str) -> None:
+    house.ask(house.strategies[0].cancel(BTC, cloid))
+    house.cancel_rejected(cloid)
+
+
+def with_unknown(how: Callable[[House, str], None]) -> tuple[House, str]:
+    house = live_house()
+    house.hold(1.0)
+    resting = house.rest(SELL, 101.0, 1.0)
+    how(house, resting)
+    house.halt()
+    assert OrderState.UNKNOWN is house.order(resting).state
+    return house, resting
+
+
+def test_an_order_of_unclear_outcome_is_canceled_for_room_once() -> None:
+    house, resting = with_unknown(unclear_order)
+
+    assert ["cancel", "place"] == reduce_a_part(house)
+    house.cancel_rejected(resting)
+    assert [["place"]] * 2 == [reduce_a_part(house) for _ in range(2)]
+
+
+@pytest.mark.parametrize("how", [unclear_cancel, refused_cancel])
+def test_an_order_whose_cancel_has_an_unclear_outcome_is_not_canceled_again(
+    how: Callable[[House, str], None],
+) -> None:
+    house, _ = with_unknown(how)
+
+    assert ["place"] == reduce_a_part(house)
+
+
+def test_an_order_that_turns_out_to_rest_is_canceled_for_room_again() -> None:
+    house, resting = with_unknown(unclear_cancel)
+    house.accept(resting)
+
+    assert ["cancel", "place"] == reduce_a_part(house)
+
+
+def test_an_order_whose_cancel_the_budget_turned_down_is_canceled_for_room_later() -> None:
+    house, _ = with_unknown(unclear_order)
+    leave_weight(house, 1)
+
+    assert ["place"] == reduce_a_part(house)
+    house.tick(ms=60_000)
+    assert ["cancel", "place"] == reduce_a_part(house)
+
+
+def test_a_strategy_may_cancel_an_order_of_unclear_outcome_as_often_as_it_likes() -> None:
+    house, resting = with_unknown(unclear_cancel)
+    strategy = house.strategies[0]
+
+    for _ in range(2):
+        assert [("cancel", resting)] == told(commands(house.ask(strategy.cancel(BTC, resting))))
+
+
 def test_orders_on_the_other_side_are_left_alone() -> None:
     house = live_house()
     house.hold(1.0)
