@@ -235,7 +235,9 @@ ADD_CHECKS: Final[tuple[Check, ...]] = (
 )
 
 
-# What bars new risk whatever order asks for it: not its size, its price or the money behind it.
+# What bars new risk whatever order asks for it: not its size, its price or the money behind it. Of
+# an order that rests and is left over, that much was judged when it came, its margin is set aside
+# while it rests, and what it would open is no more than what the close before it frees.
 _BARRING: Final = frozenset(
     (
         "halted",

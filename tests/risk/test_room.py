@@ -60,6 +60,19 @@ def test_while_new_risk_of_that_size_is_allowed_the_order_stays() -> None:
     assert isinstance(placed, Place)
 
 
+def test_an_order_whose_margin_is_set_aside_stays_though_a_new_one_would_find_none() -> None:
+    house = live_house(balance=25.0, leverage={BTC: 10})
+    house.hold(1.0)
+    resting = house.rest(SELL, 101.0, 1.0)
+    assert house.account.free_margin_e8() < 101.0 / 10 * MONEY_SCALE
+
+    (placed,) = close(house)
+    assert isinstance(placed, Place)
+    house.fill(placed.cloid, 100.0, 1.0)
+    house.fill(resting, 101.0, 1.0)
+    assert house.account.free_margin_e8() > 0
+
+
 @pytest.mark.parametrize(("most", "canceled"), [(150.0, False), (99.0, True)])
 def test_the_position_limit_counts_what_might_be_opened(most: float, *, canceled: bool) -> None:
     house = live_house()
