@@ -86,8 +86,8 @@ def command(  # noqa: PLR0913 - the command's own options
 
     With network = "local" the venue is the embedded simulated exchange: no account, key or network
     is needed. SIGINT (Ctrl-C) and SIGTERM stop it under each strategy's on_stop; the last thing
-    printed is a summary. A run that was killed is taken up where its journal ends: what was sent is
-    settled with the venue before anything new is.
+    printed is a summary, unless it had not opened yet. A run that was killed is taken up where its
+    journal ends: what was sent is settled with the venue before anything new is.
 
     \b
     Examples:
