@@ -12,6 +12,7 @@
     |-- TransportError          a link to a venue is closed, lost or overfull
     |   `-- NotSentError        no connection could be made: nothing of the request left
     |-- VenueError              a venue said something that makes no sense, or refused a request
+    |-- StoppedEarly            a run was asked to end before it had opened
     `-- VirtualTimeError        a run in virtual time would wait for the real world, or for ever
 
 A refusal, a reject, a partial fill and an unknown outcome are data, never exceptions.
@@ -66,6 +67,10 @@ class VenueError(PerpdError):
 
 class CredentialsError(UsageError):
     """A key or token cannot trade the account it was given for; the message says what can."""
+
+
+class StoppedEarly(PerpdError):
+    """A run was asked to end before it had opened: no order was sent."""
 
 
 class VirtualTimeError(PerpdError):

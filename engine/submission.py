@@ -5,12 +5,14 @@ places. Post-only orders go apart from IOC and GTC, because the venue takes them
 its block (protocol 7.6). Reduce-only orders go apart from those that may add: they never expire,
 and nothing that is wrong with an order beside them shall keep them from the venue. A batch weighs 1
 up to 39 commands. An entry and its protection are one batch of their own, whole or not at all. What
-the budget does not cover is refused, adds first: cancels and reduces may use the whole of it.
+the budget does not cover is refused, adds first: cancels and reduces may use the whole of it. A
+cancel that only makes room for a reduce-only order (`risk.room`) goes right before it, if that one
+goes and the budget covers both: the reduce-only order has the first claim.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from operator import attrgetter
 from typing import Final
 
@@ -32,6 +34,7 @@ from engine.model.effects import Effect, Record, Submit
 from engine.model.intents import AnyIntent, CancelQuote, PlaceLimit
 from engine.model.units import Tif
 from engine.state.orders import Order, Orders
+from engine.state.withdrawn import take_back
 
 _ADD: Final = RiskClass.ADD
 _ALO: Final = Tif.ALO
@@ -137,6 +140,29 @@ def _berth(item: Approved, placed: set[str], parents: set[str]) -> tuple[str, _K
     return kind, (kind, item.account), item.risk_class
 
 
+def _leaves_over(command: Command, order: Order) -> bool:
+    """Whether a command is a reduce-only order that closes what the other order would have."""
+    if type(command) is Place:
+        is_reducing = command.reduce_only and not command.parent
+    elif type(command) is ModifyOrder:
+        is_reducing = command.reduce_only
+    else:
+        return False
+    where = command.instrument, command.side
+    return is_reducing and where == (order.instrument, order.side)
+
+
+def _held_back(groups: Sequence[_Group], room: Container[str]) -> list[Approved]:
+    """Take the cancels that only make room out of those that go first."""
+    held: list[Approved] = []
+    for group in groups:
+        if group.rank == RiskClass.CANCEL:
+            making = [item for item in group.urgent if item.command.cloid in room]  # type: ignore[union-attr]
+            group.urgent = [item for item in group.urgent if item not in making]
+            held += making
+    return held
+
+
 class _Till:
     """What one account pays from: its own budget, and the one it shares with its venue's others."""
 
@@ -200,18 +226,27 @@ class Planner:
     def plan(self, approved: Sequence[Approved], now_ns: int) -> list[Effect]:
         """The effects that send what was approved, and a record of what the budget turned down."""
         groups = _grouped(approved)
+        room = self._orders.take_making_room()
         at_once = self._at_once(groups, len(approved), now_ns)
         if at_once is not None:
             return at_once
         effects: list[Effect] = []
+        held = _held_back(groups, room) if room else []
         for group in groups:
             if group.rank > _ADD:
                 # What the budget has just turned down is gone, and needs no cancel.
-                group.urgent = [item for item in group.urgent if self._is_known(item)]
+                known = [item for item in group.urgent if self._is_known(item)]
+                group.urgent = [item for item in known if self._is_due(item, room, effects)]
+                held += [item for item in known if item not in group.urgent]
+            start = len(effects)
             if group.kind == "bracket":
                 self._send_whole(group, now_ns, effects)
             else:
                 self._send_all(group, now_ns, effects)
+            if held:
+                held = self._send_room(held, room, now_ns, effects, start)
+        for item in held:
+            take_back(self._orders, item.command)
         return effects
 
     def _at_once(self, groups: list[_Group], count: int, now_ns: int) -> list[Effect] | None:
@@ -243,6 +278,39 @@ class Planner:
     def _is_known(self, item: Approved) -> bool:
         command = item.command
         return type(command) is CancelOrder and self._orders.get(command.cloid) is not None
+
+    def _is_due(self, item: Approved, room: Container[str], effects: Sequence[Effect]) -> bool:
+        """Whether a cancel has somebody who wants it: whoever asked, or an order it makes room for.
+
+        Such an order is a reduce-only one on the same side that is among what goes out.
+        """
+        canceled = item.command
+        if type(canceled) is not CancelOrder or canceled.cloid not in room:
+            return True
+        order = self._orders.get(canceled.cloid)
+        return order is not None and any(
+            _leaves_over(command, order)
+            for effect in effects
+            if type(effect) is Submit and effect.batch.account == order.account
+            for command in effect.batch.commands
+        )
+
+    def _send_room(
+        self,
+        held: list[Approved],
+        room: Container[str],
+        now_ns: int,
+        effects: list[Effect],
+        start: int,
+    ) -> list[Approved]:
+        """Send, before the effects from `start` on, what makes room for these; the rest is left."""
+        due = [item for item in held if self._is_due(item, room, effects[start:])]
+        if due:
+            before: list[Effect] = []
+            group = _Group("cancel", due[0].account, RiskClass.CANCEL, due, [])
+            self._in_batches(group, due, True, now_ns, before)  # noqa: FBT003
+            effects[start:start] = before
+        return [item for item in held if item not in due]
 
     def _send_all(self, group: _Group, now_ns: int, effects: list[Effect]) -> None:
         """Everything of one kind, in batches; the budget is kept for what is urgent."""
@@ -317,20 +385,7 @@ class Planner:
         """Record what is not sent, and take back that it counts."""
         for item in items:
             command = item.command
-            cloid = ""
-            if not isinstance(command, UpdateLeverage):
-                cloid = command.cloid
-                order = self._orders.get(cloid)
-                if order is not None:
-                    _take_back(self._orders, order, command)
+            cloid = "" if isinstance(command, UpdateLeverage) else command.cloid
+            take_back(self._orders, command)
             refusal = Refused(item.strategy, command.instrument, cloid, check, limit, measured)
             effects.append(Record(refusal))
-
-
-def _take_back(orders: Orders, order: Order, command: Command) -> None:
-    if type(command) is Place:
-        orders.discard(order)
-    elif type(command) is ModifyOrder:
-        orders.undo_modify(order)
-    else:
-        orders.undo_cancel(order)

@@ -235,7 +235,9 @@ ADD_CHECKS: Final[tuple[Check, ...]] = (
 )
 
 
-# What bars new risk whatever order asks for it: not its size, its price or the money behind it.
+# What bars new risk whatever order asks for it: not its size, its price or the money behind it. Of
+# an order that rests and is left over, the margin is set aside while it rests; what it would open
+# is no larger than what the close before it closes, and the limit on the position is asked.
 _BARRING: Final = frozenset(
     (
         "halted",

@@ -40,6 +40,7 @@ from engine.model.units import Side, Tif
 from engine.state.accounts import Account
 from engine.state.market import Market
 from engine.state.orders import FINAL_FROM, Order, Orders, new_order
+from engine.state.withdrawn import take_back
 from risk.asking import Asking
 from risk.checks import AddChecks
 from risk.limits import Limits
@@ -167,18 +168,14 @@ class Gate:
             place = resized(place, min(place.sz_lots, first.command.sz_lots))
             verdict = self._place(place, asking)
             if isinstance(verdict, Refused):
-                self._discard(verdicts)
+                for taken in (*self._making_room, *verdicts):
+                    if isinstance(taken, Approved):
+                        take_back(self._orders, taken.command)
+                self._making_room = []
                 limit, cause = "protection that can be placed", verdict.check
                 return [verdict, self._refuse(entry.cloid, asking, "bracket", limit, cause)]
             verdicts.append(verdict)
         return verdicts
-
-    def _discard(self, verdicts: list[Verdict]) -> None:
-        for verdict in verdicts:
-            if isinstance(verdict, Approved) and isinstance(verdict.command, Place):
-                order = self._orders.get(verdict.command.cloid)
-                if order is not None:
-                    self._orders.discard(order)
 
     def _target(self, intent: TargetPosition, asking: Asking) -> list[Verdict]:
         held = asking.account.strategy_position(asking.strategy, intent.instrument).lots
@@ -279,6 +276,7 @@ class Gate:
         reduce = side, px_ticks, sz_lots
         for order in left_over(self._orders, self._checks, asking, reduce, self._halt_reason()):
             self._making_room += self._cancel_order(order, asking)
+            self._orders.making_room.add(order.cloid)
 
     # -- cancels and modifies ----------------------------------------------------------------------
 
@@ -300,6 +298,7 @@ class Gate:
 
     def _cancel_order(self, order: Order, asking: Asking) -> list[Verdict]:
         """A cancel, unless the order is gone or a cancel is already on its way."""
+        self._orders.making_room.discard(order.cloid)
         state = order.state
         if state >= FINAL_FROM or state is _CANCELING:
             return []

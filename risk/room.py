@@ -11,13 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.model.orders import OrderState
 from engine.model.units import TriggerKind
 from engine.state.orders import Order, Orders
 from risk.asking import Asking
 from risk.checks import AddChecks
-
-_CANCELING = OrderState.CANCELING
 
 
 def left_over(
@@ -26,7 +23,8 @@ def left_over(
     """The orders to take away, newest first, before `reduce` (side, price, lots) is sent.
 
     None while the position is enough for all of them, or while new risk of that size is allowed.
-    An order whose cancel is on its way already is not named again, unless its outcome is unclear.
+    An order whose cancel was sent already is not named again before it is known to live all the
+    same: each cancel costs budget, and one that is unclear is asked about.
     """
     side, px_ticks, sz_lots = reduce
     proposal = asking.proposal
@@ -45,10 +43,10 @@ def left_over(
         for order in orders.all_live()
         if order.exposure is exposure and order.side == side and not order.reduce_only
     ]
-    excess_lots -= sum(order.counted_lots for order in resting if order.state is _CANCELING)
+    excess_lots -= sum(order.counted_lots for order in resting if order.is_cancel_out)
     for order in reversed(resting):
         if order.trigger_kind is TriggerKind.STOP_LOSS:
             continue
-        if excess_lots > 0 and order.state is not _CANCELING:
+        if excess_lots > 0 and not order.is_cancel_out:
             excess_lots -= order.counted_lots
             yield order

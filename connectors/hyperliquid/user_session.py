@@ -78,6 +78,7 @@ class UserSession:
         self._snapshots: set[str] = set()
         self._has_snapshots = asyncio.Event()
         self._is_open = False
+        self._was_lost = False
         self._opened = asyncio.Event()
         self._merging: asyncio.Task[None] | None = None
 
@@ -102,9 +103,15 @@ class UserSession:
             ) from None
 
     def release(self) -> None:
-        """The driver has the account's state: from now on it hears what is newer."""
+        """The driver has the account's state: from now on it hears what is newer.
+
+        What happened between two connections is in neither, and may not be in that state. A
+        connection that is not confirmed yet merges when it is.
+        """
         self._is_open = True
-        if self._opened.is_set() and self._let_go():
+        if not self._opened.is_set():
+            return
+        if not self._was_lost and self._let_go():
             self._tell(StreamPhase.READY)
         else:
             self._begin_merge()
@@ -136,6 +143,7 @@ class UserSession:
         if self._merging is not None:
             self._merging.cancel()
             self._merging = None
+        self._was_lost = True
         if self._is_open:
             self._let_go()
             self._tell(StreamPhase.DOWN)

@@ -24,7 +24,7 @@ from engine.config import LoadedConfig, load_config, resolve_strategies
 from engine.drive.daemon import Daemon, Finished
 from engine.drive.seams import SystemClock, SystemRandomness
 from engine.drive.venues import open_venues
-from engine.errors import PerpdError, UsageError
+from engine.errors import PerpdError, StoppedEarly, UsageError
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -86,8 +86,8 @@ def command(  # noqa: PLR0913 - the command's own options
 
     With network = "local" the venue is the embedded simulated exchange: no account, key or network
     is needed. SIGINT (Ctrl-C) and SIGTERM stop it under each strategy's on_stop; the last thing
-    printed is a summary. A run that was killed is taken up where its journal ends: what was sent is
-    settled with the venue before anything new is.
+    printed is a summary, unless it had not opened yet. A run that was killed is taken up where its
+    journal ends: what was sent is settled with the venue before anything new is.
 
     \b
     Examples:
@@ -113,7 +113,11 @@ def command(  # noqa: PLR0913 - the command's own options
         "settles_external": settles_external,
     }
     with asyncio.Runner(loop_factory=_fast_loop()) as runner:
-        finished = runner.run(_run(loaded, for_s, seed, options, is_quiet=as_json))
+        try:
+            finished = runner.run(_run(loaded, for_s, seed, options, is_quiet=as_json))
+        except StoppedEarly as error:
+            click.echo(f"perpd: {error}", err=True)
+            return
     summary = summarise(finished.result)
     summary["live"] = finished.live
     failure = ""

@@ -39,6 +39,7 @@ from engine.drive.recovery import Left, what_was_left
 from engine.drive.sampling import EquitySampler
 from engine.drive.seams import Randomness
 from engine.drive.second_look import SecondLook
+from engine.drive.unless import unless
 from engine.drive.venues.opened import OpenVenues
 from engine.drive.wants import BarsByVenue, bars_to_build, wants_of
 from engine.errors import CredentialsError, JournalError, UsageError, VenueError
@@ -107,6 +108,8 @@ class Daemon:
         """Ask for the end; the first reason counts."""
         self._stop_reason = self._stop_reason or reason
         self._stop.set()
+        if self.driver is not None:
+            self.driver.look()
 
     async def run(
         self, *, for_s: float | None = None, tick: Callable[[Daemon], None] = lambda _: None
@@ -114,7 +117,8 @@ class Daemon:
         """Open, trade until stopped or for so many seconds of trading, stop, and say what was made.
 
         Raises ConfigError for a config that the venue's metadata contradicts, CredentialsError,
-        VenueError and TransportError where a venue cannot be used, and JournalError.
+        VenueError and TransportError where a venue cannot be used, JournalError, and StoppedEarly
+        where it is asked to end before the accounts are known.
         """
         with JournalWriter(self.journal_dir) as writer:
             # Not before the journal is ours alone: an earlier process may still have been writing.
@@ -122,7 +126,7 @@ class Daemon:
             if self._settles_external:
                 left = settle_external(left)
             try:
-                driver = self.driver = await self._load(writer)
+                driver = self.driver = await unless(self._stop, self._load(writer))
                 return await self._trade(driver, left, for_s, tick)
             except JournalError as error:
                 # Nothing may be sent any more, not even a cancel: a person must see to it.
@@ -163,7 +167,7 @@ class Daemon:
         tick: Callable[[Daemon], None],
     ) -> Finished:
         began_ns = self.clock.monotonic_ns()
-        await self._open_accounts(driver, left)
+        await unless(self._stop, self._open_accounts(driver, left))
         loop = asyncio.create_task(driver.run(), name="perpd driver")
         schedule = Schedule(self.loaded.config.daemon)
         try:
@@ -260,7 +264,7 @@ class Daemon:
         engine = driver.engine
         wanted = self._wanted_leverage(engine)
         is_open = await driver.until(
-            lambda: all(account.is_open for account in engine.accounts.values()),
+            lambda: self._stop.is_set() or all(one.is_open for one in engine.accounts.values()),
             LEVERAGE_TIMEOUT_S,
         )
         if not is_open:
@@ -276,7 +280,7 @@ class Daemon:
                 driver.hear(Wished(now_ns, now_ns, name, intents))
 
         def in_force() -> bool:
-            return not any(
+            return self._stop.is_set() or not any(
                 missing_leverage(leverages, engine.accounts[name])
                 for name, leverages in wanted.items()
             )

@@ -161,9 +161,7 @@ class LiveDriver:
                 self._links[outgoing.account].send(outgoing)
         else:
             self.writer.flush()
-        for predicate, future in self._waiting:
-            if not future.done() and predicate():
-                future.set_result(None)
+        self.look()
 
     def _step(self, event: AnyEvent) -> None:
         try:
@@ -278,8 +276,14 @@ class LiveDriver:
 
     # -- waiting and stopping ----------------------------------------------------------------------
 
+    def look(self) -> None:
+        """Let whoever waits (`until`) see what has changed: after a turn, or from outside."""
+        for predicate, future in self._waiting:
+            if not future.done() and predicate():
+                future.set_result(None)
+
     async def until(self, predicate: Callable[[], bool], timeout_s: float) -> bool:
-        """Wait until something holds after a turn; False when it does not within the time."""
+        """Wait until something holds at a look; False when it does not within the time."""
         if predicate():
             return True
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()

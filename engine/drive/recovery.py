@@ -10,7 +10,7 @@ What must never come twice (nonces, fills, funding) is remembered over all of th
 from __future__ import annotations
 
 import re
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,7 @@ import msgspec
 from engine.account_events import AccountBook
 from engine.agreement import Agreement
 from engine.budget import BudgetLimits
+from engine.drive.filled import Filled, FilledLots
 from engine.drive.recorded import RecordedSetup
 from engine.errors import JournalError
 from engine.journal import JournalReader, Kind
@@ -59,7 +60,6 @@ _OPENING: Final = (AccountOpened, LeverageSet, PositionCarried, OrderCarried)
 
 
 Key = tuple[str, str, int, str, int]
-Filled = dict[str, Counter[int]]
 
 
 def booking_key(event: AnyEvent) -> Key | None:
@@ -272,15 +272,15 @@ class _Fold:
     """One run's accounts and orders, moved by what its journal says.
 
     `open_actions` are, by cloid, the actions whose outcome for a live order is not known, of this
-    run or an earlier; at most `ACTIONS_MAX` of one order, the oldest dropped. `filled` is what was
-    booked of a live order by its generations: an order that is carried over tells only of the rest.
+    run or an earlier; at most `ACTIONS_MAX` of one order, the oldest dropped. What was booked of
+    its orders is counted apart, since one that is carried over tells only of the rest.
     """
 
     def __init__(
         self, setup: RecordedSetup, open_actions: dict[str, list[Outgoing]], filled: Filled
     ) -> None:
         self.open_actions = open_actions
-        self.filled = filled
+        self._filled = FilledLots(filled)
         self.addresses = {item.name: item.address for item in setup.accounts}
         self._now_ns = 0
         self._markets = {one.id: Market(one) for one in setup.instruments}
@@ -318,25 +318,26 @@ class _Fold:
             return
         self._book.apply(event)
         self._count_fills()
-        for order in self._orders.take_ended():
-            self.open_actions.pop(order.cloid, None)
-            self.filled.pop(order.cloid, None)
-        if isinstance(event, OrderEvent):
-            live = self._orders.get(event.cloid)
-            if live is not None and live.state in _SETTLED:
-                self.open_actions.pop(event.cloid, None)
+        known = self._orders.get(event.cloid) if isinstance(event, OrderEvent) else None
+        if known is not None:
+            self._told_of(known)
+        self._orders.take_ended()
         self._orders.take_unsettled()
+
+    def _told_of(self, order: Order) -> None:
+        self._filled.follow(order)
+        if order.state in _SETTLED or not order.is_live:
+            self.open_actions.pop(order.cloid, None)
 
     def _count_fills(self) -> None:
         for fill, *_ in self._book.take_bookings():
             order = self._orders.get(fill.cloid)
-            if order is not None and order.is_live:
-                self.filled.setdefault(fill.cloid, Counter())[fill.generation] += fill.sz_lots
+            if order is not None:
+                self._filled.count(order, fill)
 
     def filled_of(self, name: str) -> Filled:
         """What was booked of the live orders of an account."""
-        live = [order.cloid for order in self._orders.all_live() if order.account == name]
-        return {cloid: Counter(self.filled[cloid]) for cloid in live if cloid in self.filled}
+        return self._filled.of(one for one in self._orders.all_live() if one.account == name)
 
     def sent(self, outgoing: Outgoing) -> None:
         """Let the orders of an action be as they are once it is sent."""

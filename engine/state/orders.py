@@ -34,6 +34,7 @@ class Order(msgspec.Struct, eq=False, gc=False):
 
     `pending_*` is the modify in flight (size 0: none). `is_replaced` says that the present
     generation left the book while a modify is in flight: only its successor can do something.
+    `is_cancel_out` says that a cancel was sent since it was last known to live.
     """
 
     account: str
@@ -61,6 +62,7 @@ class Order(msgspec.Struct, eq=False, gc=False):
     pending_px_ticks: int = 0
     pending_sz_lots: int = 0
     is_replaced: bool = False
+    is_cancel_out: bool = False
     state: OrderState = _SENT
     prior_state: OrderState = _SENT
     reason: str = ""
@@ -180,7 +182,9 @@ class Orders:
 
     An order is known by (cloid, generation): it is found by its cloid, and an answer that names
     another generation than its present one is not about what rests now. `ended` collects the orders
-    that ended, for the driver to take away; `unsettled` those to be asked about.
+    that ended, for the driver to take away; `unsettled` those to be asked about. `making_room` are
+    those whose cancel, of the step that is being decided, nobody asked for: it goes only with the
+    reduce-only order it is for.
     """
 
     def __init__(self) -> None:
@@ -193,6 +197,7 @@ class Orders:
         self.anomalies: dict[tuple[str, str], int] = {}
         self.ended: list[Order] = []
         self.unsettled: list[Order] = []
+        self.making_room: set[str] = set()
 
     def add(self, order: Order) -> None:
         """Take in an approved order: it counts from now on."""
@@ -231,6 +236,13 @@ class Orders:
         taken, self.unsettled = self.unsettled, []
         return taken
 
+    def take_making_room(self) -> set[str]:
+        """The orders of this step that are canceled to make room."""
+        taken = self.making_room
+        if taken:
+            self.making_room = set()
+        return taken
+
     def signal(self, order: Order, signal: Signal, ts_ns: int, reason: str = "") -> None:
         """Move an order along its life, and let it count for what it can still do.
 
@@ -262,6 +274,8 @@ class Orders:
             if after >= FINAL_FROM:
                 return True
             self._revive(order)
+        elif before is _UNKNOWN and after is not _UNKNOWN:
+            order.is_cancel_out = False
         if after is _UNKNOWN and before is not _UNKNOWN:
             self.unsettled.append(order)
         if after < FINAL_FROM and (
@@ -291,6 +305,7 @@ class Orders:
         """A cancel was approved."""
         if order.state is not _MODIFYING and order.state is not _CANCELING:
             order.prior_state = order.state
+        order.is_cancel_out = True
         self.signal(order, _CANCEL_SENT, ts_ns)
 
     def send_modify(self, order: Order, px_ticks: int, sz_lots: int, ts_ns: int) -> None:
@@ -331,6 +346,7 @@ class Orders:
 
     def undo_cancel(self, order: Order) -> None:
         """Take back a cancel that was approved but never sent."""
+        order.is_cancel_out = False
         if order.state is OrderState.CANCELING:
             order.state = OrderState.MODIFYING if order.pending_sz_lots else order.prior_state
 
@@ -371,6 +387,7 @@ class Orders:
 
     def _revive(self, order: Order) -> None:
         """A final order showed life: it counts again at its worst until it is settled."""
+        order.is_cancel_out = False
         self.live(order.strategy, order.instrument)[order.cloid] = order
         order.exposure.count += 1
         if order.quote:

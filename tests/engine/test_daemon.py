@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from connectors.port import AccountState, HeldPosition, OpenOrder
 from engine.config import load_config
@@ -578,6 +579,50 @@ def test_what_is_found_out_at_the_very_end_is_among_the_warnings(folder: Path) -
     )
     left = f"{MAIN}: a position of 0.005 on hl:BTC is left without a stop."
     assert [left, said] == [text for text in finished.result.warnings if MAIN in text]
+
+
+def test_the_opening_read_of_a_venue_comes_before_what_it_says_while_the_next_one_opens(
+    folder: Path,
+) -> None:
+    async def run() -> None:
+        clock = virtual_clock()
+        link, idle = FakeLink(clock.now_ns), Idle(clock.now_ns)
+
+        async def open_late(*_: object) -> tuple[AccountState, ...]:
+            await asyncio.sleep(1)
+            now_ns = clock.now_ns()
+            link.say(AccountRead(now_ns, now_ns, MAIN, 7, 7, ()))
+            return ()
+
+        idle.open = open_late  # type: ignore[method-assign]
+        venues = OpenVenues({"hl": link, "more": idle}, {MAIN: "0xabc"}, clock)
+        daemon = Daemon(load_config(folder / "run.toml"), venues, randomness=SeededRandomness(1))
+        await daemon.run(for_s=0.5)
+
+    run_virtual(run())
+    heard = [r.event for r in JournalReader(folder / "journal") if isinstance(r, EventRecord)]
+    reads = [event for event in heard if isinstance(event, AccountRead)]
+
+    assert [10**14, 7] == [read.cash_e8 for read in reads]
+    assert [0, NS_PER_S] == [read.ts_local_ns - heard[0].ts_local_ns for read in reads]
+
+
+def test_a_fill_of_somebody_else_at_the_very_end_is_told(folder: Path) -> None:
+    def prepare(link: FakeLink) -> None:
+        async def refresh(job: str) -> None:
+            if job == "account":
+                now_ns = link._now_ns()  # noqa: SLF001
+                key = MAIN, BTC, "oid:7", 0, 7, 1
+                numbers = Side.SELL, 100_000, 500, 100.0, 0.5, 0
+                link.say(OrderFilled(now_ns, now_ns, *key, *numbers, is_maker=False))
+
+        link.refresh = refresh  # type: ignore[method-assign]
+
+    with capture_logs() as logs:
+        play(folder, prepare)
+
+    told = [line["sz"] for line in logs if line["event"] == "a fill of somebody else"]
+    assert [0.5] == told
 
 
 class Stubborn(FakeLink):

@@ -10,19 +10,30 @@ import pytest
 
 from backtests.record import Recorder
 from engine.config import load_config
+from engine.core import Engine
 from engine.drive.outcome import (
     CASH_GAP_SAID_E8,
     UNBOUNDED,
     WARNINGS_MAX,
     Span,
+    left_alone,
     live_facts,
     live_result,
     what_is_left,
 )
 from engine.drive.sampling import EquitySampler
-from engine.model.events import AccountOpened, AccountRead, BudgetRead, PositionCarried
+from engine.model.events import (
+    AccountOpened,
+    AccountRead,
+    BudgetRead,
+    EngineStarted,
+    OrderAccepted,
+    OrderFilled,
+    PositionCarried,
+)
 from engine.model.units import MONEY_SCALE, TriggerKind
-from tests.engine.builders import BTC, BUY, MAIN, SELL, House, live_house
+from engine.setup import AccountSetup, EngineSetup, StrategySetup
+from tests.engine.builders import BTC, BUY, MAIN, SELL, House, Scripted, instrument, live_house
 
 CONFIG = Path(__file__).parents[2] / "configs" / "demo.toml"
 
@@ -252,3 +263,63 @@ def test_liquidations_oddities_and_a_made_up_venue_are_told() -> None:
     assert 1 == result.liquidations
     assert 1 == live_facts(house.engine, recorder, 0)["anomalies"]
     assert 1 == sum("embedded simulated exchange" in text for text in result.assumptions)
+
+
+# -- two accounts on one venue ---------------------------------------------------------------------
+
+SECOND = "second"
+
+
+def two_accounts() -> House:
+    """Strategy one on the account main, two on second; both hold 2 BTC, second has a stop of 2."""
+    strategies = Scripted(), Scripted()
+    house = House(*strategies, start=False)
+    house.engine = Engine(
+        EngineSetup(
+            instruments=(instrument(),),
+            accounts=(AccountSetup(MAIN, "hl"), AccountSetup(SECOND, "hl")),
+            strategies=(
+                StrategySetup("one", strategies[0], MAIN, (BTC,)),
+                StrategySetup("two", strategies[1], SECOND, (BTC,)),
+            ),
+        )
+    )
+    for account in (MAIN, SECOND):
+        house.step(AccountOpened, account, "hl", 10**14)
+    house.step(EngineStarted, 7)
+    house.quote()
+    house.mark()
+    for account, owner in ((MAIN, "one"), (SECOND, "two")):
+        house.step(PositionCarried, account, BTC, owner, 2_000, 200 * MONEY_SCALE)
+    stop = strategies[1].stop_loss(BTC, SELL, 2.0, 90.0)
+    house.ask(stop, by=1)
+    house.step(OrderAccepted, SECOND, BTC, stop.cloid, 0, 1)
+    return house
+
+
+def test_a_stop_on_one_account_covers_no_position_of_another() -> None:
+    assert ["main: a position of 2 on hl:BTC is left without a stop."] == what_is_left(
+        two_accounts().engine
+    )
+
+
+def test_orders_and_positions_are_told_of_the_account_they_are_on() -> None:
+    engine = two_accounts().engine
+    accounts = live_facts(engine, Recorder(), 0)["accounts"]
+
+    assert {MAIN: 0, SECOND: 1} == {name: one["open_orders"] for name, one in accounts.items()}
+    assert "main: 2 hl:BTC; second: 2 hl:BTC, 1 order" == left_alone(engine)
+
+
+def test_what_somebody_else_closed_is_told_of_the_account_it_was_on() -> None:
+    """A hedge by hand on one account takes nothing from a strategy on the other."""
+    house = two_accounts()
+    where = SECOND, BTC, "oid:7", 0, 7, 1
+    house.step(OrderFilled, *where, SELL, 100_000, 500, 100.0, 0.5, 0, is_maker=False)
+
+    told = [text for text in what_is_left(house.engine) if "somebody else" in text]
+    expected = (
+        "two holds 2 on hl:BTC by its own fills, the account 1.5: trades of somebody else stand"
+        " against it (see --settle-external)."
+    )
+    assert [expected] == told

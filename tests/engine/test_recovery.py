@@ -35,6 +35,7 @@ from engine.model.events import (
     OrderCanceled,
     OrderCarried,
     OrderFilled,
+    OrderReplaced,
     OrderUnclear,
     PositionCarried,
     Quote,
@@ -403,6 +404,33 @@ def test_what_was_filled_of_a_live_order_is_left_by_generation_over_runs_until_i
 
 
 # -- hard cases ------------------------------------------------------------------------------------
+
+
+def replaced(generation: int, lots: int) -> OrderReplaced:
+    return OrderReplaced(0, 0, MAIN, BTC, C1, generation, 8, 98_000, lots)
+
+
+@pytest.mark.parametrize("late", [0, 300])
+def test_an_order_that_turns_out_to_live_after_its_end_keeps_what_was_filled_of_it(
+    late: int, tmp_path: Path
+) -> None:
+    """Its modify went through after all; a fill may have come between the two."""
+    with Run(tmp_path / "j") as run:
+        run.open(1).send(place())
+        run.hear(accepted(), fill(2, 1, lots=100))
+        run.hear(OrderCanceled(0, 0, MAIN, BTC, C1, 0, 7, "canceled"))
+        if late:
+            run.hear(fill(3, 2, lots=late))
+        run.hear(replaced(1, 500))
+    left = what_was_left(tmp_path / "j")
+    (order,) = left.orders
+
+    assert (OrderState.UNKNOWN, 100 + late, 500) == (
+        order.state,
+        order.filled_lots,
+        order.remaining_lots,
+    )
+    assert {C1: {0: 100 + late}} == left.filled_lots
 
 
 def test_what_is_traded_on_a_market_that_was_listed_during_the_run_counts(tmp_path: Path) -> None:

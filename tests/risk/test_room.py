@@ -8,9 +8,23 @@ import msgspec
 import pytest
 
 from engine.model.commands import CancelOrder, Command, ModifyOrder, Place
+from engine.model.events import BudgetRead, OrderFilled, WeightSpent
+from engine.model.orders import OrderState
 from engine.model.units import MONEY_SCALE
 from risk.limits import Limits
-from tests.engine.builders import BTC, BUY, SELL, House, Scripted, commands, live_house
+from tests.engine.builders import (
+    BTC,
+    BUY,
+    ETH,
+    MAIN,
+    SELL,
+    House,
+    Scripted,
+    checks,
+    commands,
+    instrument,
+    live_house,
+)
 
 
 def told(found: list[Command]) -> list[tuple[str, str]]:
@@ -44,6 +58,19 @@ def test_while_new_risk_of_that_size_is_allowed_the_order_stays() -> None:
     (placed,) = close(house)
 
     assert isinstance(placed, Place)
+
+
+def test_an_order_whose_margin_is_set_aside_stays_though_a_new_one_would_find_none() -> None:
+    house = live_house(balance=25.0, leverage={BTC: 10})
+    house.hold(1.0)
+    resting = house.rest(SELL, 101.0, 1.0)
+    assert house.account.free_margin_e8() < 101.0 / 10 * MONEY_SCALE
+
+    (placed,) = close(house)
+    assert isinstance(placed, Place)
+    house.fill(placed.cloid, 100.0, 1.0)
+    house.fill(resting, 101.0, 1.0)
+    assert house.account.free_margin_e8() > 0
 
 
 @pytest.mark.parametrize(("most", "canceled"), [(150.0, False), (99.0, True)])
@@ -135,6 +162,78 @@ def test_an_order_that_is_being_cancelled_is_not_cancelled_again() -> None:
     assert isinstance(placed, Place)
 
 
+def reduce_a_part(house: House) -> list[str]:
+    """What goes out for it: of a position of 1, a tenth."""
+    return [
+        kind for kind, _ in told(commands(house.ask(house.limit(SELL, 1e2, 0.1, reduce_only=True))))
+    ]
+
+
+def unclear_order(house: House, cloid: str) -> None:
+    house.unclear(cloid)
+
+
+def unclear_cancel(house: House, cloid: str) -> None:
+    house.ask(house.strategies[0].cancel(BTC, cloid))
+    house.unclear(cloid)
+
+
+def refused_cancel(house: House, cloid: str) -> None:
+    house.ask(house.strategies[0].cancel(BTC, cloid))
+    house.cancel_rejected(cloid)
+
+
+def with_unknown(how: Callable[[House, str], None]) -> tuple[House, str]:
+    house = live_house()
+    house.hold(1.0)
+    resting = house.rest(SELL, 101.0, 1.0)
+    how(house, resting)
+    house.halt()
+    assert OrderState.UNKNOWN is house.order(resting).state
+    return house, resting
+
+
+def test_an_order_of_unclear_outcome_is_canceled_for_room_once() -> None:
+    house, resting = with_unknown(unclear_order)
+
+    assert ["cancel", "place"] == reduce_a_part(house)
+    house.cancel_rejected(resting)
+    assert [["place"]] * 2 == [reduce_a_part(house) for _ in range(2)]
+
+
+@pytest.mark.parametrize("how", [unclear_cancel, refused_cancel])
+def test_an_order_whose_cancel_has_an_unclear_outcome_is_not_canceled_again(
+    how: Callable[[House, str], None],
+) -> None:
+    house, _ = with_unknown(how)
+
+    assert ["place"] == reduce_a_part(house)
+
+
+def test_an_order_that_turns_out_to_rest_is_canceled_for_room_again() -> None:
+    house, resting = with_unknown(unclear_cancel)
+    house.accept(resting)
+
+    assert ["cancel", "place"] == reduce_a_part(house)
+
+
+def test_an_order_whose_cancel_the_budget_turned_down_is_canceled_for_room_later() -> None:
+    house, _ = with_unknown(unclear_order)
+    leave_weight(house, 1)
+
+    assert ["place"] == reduce_a_part(house)
+    house.tick(ms=60_000)
+    assert ["cancel", "place"] == reduce_a_part(house)
+
+
+def test_a_strategy_may_cancel_an_order_of_unclear_outcome_as_often_as_it_likes() -> None:
+    house, resting = with_unknown(unclear_cancel)
+    strategy = house.strategies[0]
+
+    for _ in range(2):
+        assert [("cancel", resting)] == told(commands(house.ask(strategy.cancel(BTC, resting))))
+
+
 def test_orders_on_the_other_side_are_left_alone() -> None:
     house = live_house()
     house.hold(1.0)
@@ -144,3 +243,123 @@ def test_orders_on_the_other_side_are_left_alone() -> None:
     (placed,) = close(house)
 
     assert isinstance(placed, Place)
+
+
+# -- under the rate budget -------------------------------------------------------------------------
+
+
+def leave_actions(house: House, actions: int) -> None:
+    """What is left for orders; cancels have a higher ceiling."""
+    house.step(BudgetRead, MAIN, 10_000 - actions, 10_000)
+
+
+def leave_weight(house: House, weight: int) -> None:
+    house.step(WeightSpent, "hl", 1_200 - house.engine.planner.weight - weight)
+
+
+@pytest.mark.parametrize("reduce", [stop_loss, larger_modify])
+def test_no_room_is_made_for_a_reduce_only_order_that_the_budget_turns_down(
+    reduce: Callable[[House, str], list[Command]],
+) -> None:
+    house = live_house()
+    house.hold(1.0)
+    plain = house.rest(SELL, 101.0, 0.5)
+    reducing = house.rest(SELL, 102.0, 0.5, reduce_only=True)
+    house.halt()
+    leave_actions(house, 0)
+
+    assert [] == reduce(house, reducing)
+    assert (OrderState.OPEN, OrderState.OPEN) == (
+        house.order(plain).state,
+        house.order(reducing).state,
+    )
+
+
+def test_a_cancel_that_a_strategy_asks_for_goes_though_the_order_it_makes_room_for_does_not() -> (
+    None
+):
+    house = live_house()
+    house.hold(1.0)
+    resting = house.rest(SELL, 101.0, 1.0)
+    house.halt()
+    leave_actions(house, 0)
+    strategy = house.strategies[0]
+
+    assert [("cancel", resting)] == told(
+        commands(house.ask(strategy.close(BTC), strategy.cancel(BTC, resting)))
+    )
+
+
+@pytest.mark.parametrize(
+    ("weight", "expected"), [(0, []), (1, ["place"]), (2, ["cancel", "place"])]
+)
+def test_the_reduce_only_order_has_the_first_claim_on_the_weight_and_goes_after_its_cancels(
+    weight: int, expected: list[str]
+) -> None:
+    house = live_house()
+    house.hold(1.0)
+    resting = house.rest(SELL, 101.0, 1.0)
+    house.halt()
+    leave_weight(house, weight)
+
+    assert expected == [kind for kind, _ in told(close(house))]
+    assert ("cancel" in expected) is (house.order(resting).state is OrderState.CANCELING)
+
+
+def hold_eth(house: House, sz: float) -> None:
+    house.quote(where=ETH)
+    house.mark(where=ETH)
+    lots = round(sz * 1000)
+    where = MAIN, ETH, "0xmanual", 0, 1, 1
+    house.step(OrderFilled, *where, BUY, 100_000, lots, 100.0, sz, 0, is_maker=True)
+
+
+def test_of_two_reduce_only_orders_the_one_that_goes_has_its_room_made() -> None:
+    house = live_house(instruments=(instrument(), instrument("ETH")))
+    strategy = house.strategies[0]
+    house.hold(1.0)
+    hold_eth(house, 1.0)
+    resting = house.rest(SELL, 101.0, 1.0)
+    house.ask(strategy.limit(ETH, SELL, 101.0, 1.0))
+    house.halt()
+    leave_actions(house, 1)
+
+    wishes = [strategy.limit(where, SELL, 100.0, 1.0, reduce_only=True) for where in (BTC, ETH)]
+
+    assert [("cancel", resting), ("place", wishes[0].cloid)] == told(commands(house.ask(*wishes)))
+
+
+@pytest.mark.parametrize(
+    ("weight", "expected"),
+    [(1, ["place plain"]), (3, ["place plain", "place reducing", "cancel plain"])],
+)
+def test_an_order_of_the_same_step_is_canceled_after_it_went_or_not_at_all(
+    weight: int, expected: list[str]
+) -> None:
+    house = live_house()
+    house.hold(1.0)
+    house.halt()
+    leave_weight(house, weight)
+    plain = house.limit(SELL, 101.0, 1.0)
+    reducing = house.limit(SELL, 100.0, 1.0, reduce_only=True)
+    names = {plain.cloid: "plain", reducing.cloid: "reducing"}
+    sent = told(commands(house.ask(plain, reducing)))
+
+    assert expected == [f"{kind} {names[cloid]}" for kind, cloid in sent]
+    is_canceling = house.order(plain.cloid).state is OrderState.CANCELING
+    assert ("cancel plain" in expected) is is_canceling
+
+
+def test_a_bracket_that_is_refused_makes_no_room_for_its_entry() -> None:
+    house = live_house()
+    house.hold(1.0)
+    resting = house.rest(SELL, 101.0, 1.0)
+    house.halt()
+    strategy = house.strategies[0]
+    entry = house.limit(SELL, 100.0, 1.0, reduce_only=True)
+
+    effects = house.ask(strategy.bracket(entry, stop_px=1e-9))
+
+    assert [] == commands(effects)
+    assert "bracket" in checks(effects)
+    assert OrderState.OPEN is house.order(resting).state

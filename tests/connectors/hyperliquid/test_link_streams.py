@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from connectors.port import Resumption
+from connectors.hyperliquid.link import RELEASE_S
+from connectors.port import Resumption, Wants
 from engine.errors import ModelError
 from engine.model.events import (
     AccountRead,
@@ -296,3 +297,106 @@ async def test_closing_twice_is_closing_once(rig: Rig) -> None:
     await asyncio.sleep(100)
 
     assert all(socket.is_closed for socket in rig.venue.dialer.sockets)
+
+
+# -- from the state that `open` gave to what is newer ----------------------------------------------
+
+
+async def open_unreleased(rig: Rig, *known: int) -> None:
+    """The link has just given the account's state; these orders are of an earlier run."""
+    await rig.link.load()
+    generations = tuple((cloid(number), 0, number) for number in known)
+    want = Wants("hl:BTC", book=True)
+    await rig.link.open([want], Resumption(generations=generations), rig._hear)  # noqa: SLF001
+
+
+@virtually
+async def test_news_that_came_while_the_link_opened_is_told_after_the_state_and_before_ready(
+    rig: Rig,
+) -> None:
+    await open_unreleased(rig, 1)
+    update(rig, 1, "canceled", number=1)
+    await asyncio.sleep(RELEASE_S / 2)
+    assert ([], ["down", "up"]) == (ended(rig), rig.phases("hl account"))
+
+    await asyncio.sleep(RELEASE_S)
+    told = [type(event) for event in rig.events]
+    assert ([cloid(1)], ["down", "up", "ready"]) == (ended(rig), rig.phases("hl account"))
+    assert OrderCanceled is told[-2]
+
+
+@virtually
+async def test_news_that_cannot_be_told_when_the_link_has_opened_is_read_again_before_ready(
+    rig: Rig,
+) -> None:
+    await open_unreleased(rig, 1)
+    reads = rig.venue.asked.count("clearinghouseState")
+    rig.chokes_on = OrderCanceled
+    rig.venue.fails.add("clearinghouseState")
+    update(rig, 1, "canceled", number=1)
+    await asyncio.sleep(2 * RELEASE_S)
+    assert ["down", "up"] == rig.phases("hl account")
+
+    rig.venue.fails.clear()
+    await asyncio.sleep(SETTINGS.settle_backoff.most_s + 1)
+    assert ["down", "up", "ready"] == rig.phases("hl account")
+    assert reads + 2 == rig.venue.asked.count("clearinghouseState")
+
+
+@virtually
+async def test_an_account_whose_stream_is_lost_before_the_link_has_opened_is_ready_once_it_is_back(
+    rig: Rig,
+) -> None:
+    await open_unreleased(rig, 1)
+    reads = rig.venue.asked.count("clearinghouseState")
+    update(rig, 1, "canceled", number=1)
+    await asyncio.sleep(RELEASE_S / 2)
+    rig.user.lose()
+    await asyncio.sleep(RELEASE_S)
+    assert (["down", "up"], []) == (rig.phases("hl account"), ended(rig))
+
+    await asyncio.sleep(20)
+    assert ["down", "up", "up", "ready"] == rig.phases("hl account")
+    assert [cloid(1)] == ended(rig)
+    assert reads + 1 == rig.venue.asked.count("clearinghouseState")
+
+
+@virtually
+async def test_an_account_whose_stream_was_made_anew_before_the_link_has_opened_is_read_again(
+    rig: Rig,
+) -> None:
+    """What happened between the two connections is in neither, nor in the state."""
+    rig.venue.slow_s["userFillsByTime"] = 3.0
+    opening = asyncio.ensure_future(open_unreleased(rig))
+    await asyncio.sleep(0.5)
+    assert "userFillsByTime" in rig.venue.asked
+    rig.user.lose()
+    await opening
+    rig.venue.slow_s.clear()
+    assert (["down", "up", "up"], 1) == (
+        rig.phases("hl account"),
+        rig.venue.asked.count("clearinghouseState"),
+    )
+
+    await asyncio.sleep(2 * RELEASE_S)
+    assert "ready" == rig.phases("hl account")[-1]
+    assert 2 == rig.venue.asked.count("clearinghouseState")
+
+
+@virtually
+async def test_an_account_whose_new_stream_waits_for_its_snapshot_as_the_link_opens_is_not_ready(
+    rig: Rig,
+) -> None:
+    rig.venue.slow_s["userFillsByTime"] = 3.0
+    opening = asyncio.ensure_future(open_unreleased(rig))
+    await asyncio.sleep(0.5)
+    rig.venue.snapshots = False
+    rig.user.lose()
+    await opening
+    rig.venue.slow_s.clear()
+    await asyncio.sleep(1)
+    assert ["down", "up", "up"] == rig.phases("hl account")
+
+    put(rig.user, "userFills", {"isSnapshot": True, "user": SIGNER.address, "fills": []})
+    await asyncio.sleep(0.01)
+    assert ["down", "up", "up", "ready"] == rig.phases("hl account")

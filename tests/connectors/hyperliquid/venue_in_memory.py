@@ -52,6 +52,7 @@ class Venue:
         self.snapshots = True
         self.fails: set[str] = set()
         self.breaks: set[str] = set()
+        self.slow_s: dict[str, float] = {}
         self.asked: list[str] = []
         self.actions: list[dict[str, Any]] = []
         self.universe = UNIVERSE
@@ -107,6 +108,8 @@ class Venue:
             self.actions.append(asked)
             return HttpReply(200, {}, b'{"status":"ok","response":{"type":"default"}}')
         self.asked.append(asked["type"])
+        if asked["type"] in self.slow_s:
+            await asyncio.sleep(self.slow_s[asked["type"]])
         if asked["type"] in self.fails:
             raise TransportError("scripted")
         if asked["type"] in self.breaks:
