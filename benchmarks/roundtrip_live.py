@@ -33,6 +33,7 @@ from engine.drive.seams import SteadyClock, SystemClock, SystemRandomness
 from engine.drive.venues import OpenVenues
 from engine.errors import JournalError
 from engine.journal import files
+from engine.model.commands import Outgoing
 from engine.model.events import BookSnapshot, BookTop
 from engine.model.units import Side
 from strategies.api import Books, Intents, Strategy, Subscription
@@ -109,7 +110,7 @@ class Marks:
         self.trips: list[Trip] = []
         self.body = b""
         self.between: Callable[[], None] = _nothing
-        self._trip = Trip()
+        self._trip = self._departed = Trip()
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -119,6 +120,7 @@ class Marks:
             (LiveDriver, "hear", self._heard),
             (files, "write", self._flushing),
             (files, "sync", self._synced),
+            (HyperliquidLink, "send", self._departing),
             (StreamWriter, "_writelines", self._written),
         ):
             whole = marked(getattr(owner, name))
@@ -160,14 +162,21 @@ class Marks:
 
         return sync
 
+    def _departing(self, inner: Callable[..., Any]) -> Callable[..., Any]:
+        def send(link: HyperliquidLink, outgoing: Outgoing) -> None:
+            # What the journal does from now on is of what comes after it.
+            self._departed, self._trip = self._trip, Trip()
+            inner(link, outgoing)
+
+        return send
+
     def _written(self, inner: Callable[..., Any]) -> Callable[..., Any]:
         def writelines(writer: StreamWriter, chunks: Any) -> None:  # noqa: ANN401 - buffers
             inner(writer, chunks)
             head, *rest = chunks
-            if bytes(head).startswith(b"POST /exchange") and self._trip.received_ns:
+            if bytes(head).startswith(b"POST /exchange") and self._departed.received_ns:
                 self.body = bytes(rest[0])
-                # What is journaled before the kernel has it is of another trip.
-                trip, self._trip = self._trip, Trip()
+                trip, self._departed = self._departed, Trip()
                 when_in_kernel(partial(self._end, trip))
 
         return writelines
