@@ -24,7 +24,6 @@ from connectors.port import AccountState, VenueLink
 from engine.config import LoadedConfig, assign_instruments
 from engine.core import Engine
 from engine.drive.external import settle_external, tell_external
-from engine.drive.few_pauses import few_pauses
 from engine.drive.live import LiveDriver
 from engine.drive.opening import (
     heard_once,
@@ -183,8 +182,7 @@ class Daemon:
             schedule.start()
             log.info("trading", strategies=sorted(driver.engine.runners))
             sampler = EquitySampler(driver.engine, SAMPLE_NS)
-            with few_pauses():
-                await self._until_stopped(driver, loop, sampler, for_s, tick)
+            await self._until_stopped(driver, loop, sampler, for_s, tick)
             schedule.stop()
             warnings = await self._wind_down(driver)
             self.recorder.drain(driver.engine)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -545,20 +544,6 @@ def test_bars_that_the_link_does_not_send_are_built_from_the_trades_it_is_asked_
 
     assert [(True, (60 * NS_PER_S,))] == [(want.trades, want.bars_ns) for want in link.wants]
     assert frozenset({(BTC, 180 * NS_PER_S)}) == built[0]
-
-
-def test_the_collector_is_kept_away_while_it_trades_and_only_then(folder: Path) -> None:
-    before = gc.get_threshold(), gc.get_freeze_count()
-    frozen: list[tuple[bool, bool]] = []
-
-    def tick(daemon: Daemon) -> None:
-        del daemon
-        frozen.append((gc.get_threshold() > before[0], gc.get_freeze_count() > before[1]))
-
-    play(folder, tick=tick)
-
-    assert {(True, True)} == set(frozen)
-    assert before == (gc.get_threshold(), gc.get_freeze_count())
 
 
 def test_what_is_found_out_at_the_very_end_is_among_the_warnings(folder: Path) -> None:
