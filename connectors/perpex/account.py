@@ -19,7 +19,7 @@ from connectors.perpex.mapping import names
 from connectors.perpex.mapping.read import Quarantine, rows
 from connectors.perpex.mapping.settings import PerpexSettings
 from connectors.perpex.mapping.wire import AccountWire, OrderWire, PositionWire
-from connectors.perpex.numbers import id_number, money_e8, scaled
+from connectors.perpex.numbers import id_number, lots_stated, money_e8, scaled
 from connectors.perpex.tickets import Ticket, Tickets
 from connectors.port import AccountState, HeldPosition, OpenOrder
 from engine.drive.seams import Clock
@@ -147,6 +147,14 @@ class AccountReader:
             sz_decimals = self._instruments[known.instrument].sz_decimals
             ticket.sz_lots = scaled(order.size, sz_decimals, "order size")
         ticket.is_trigger = known.is_trigger
+        self.note_filled(ticket, order)
+
+    def note_filled(self, ticket: Ticket, order: OrderWire) -> None:
+        """Remember what a listing says that was filled of an order."""
+        instrument = self._instruments.get(ticket.instrument)
+        if instrument is not None:
+            lots = lots_stated(order.filled_size, instrument.sz_decimals)
+            ticket.stated_lots = max(ticket.stated_lots, lots)
 
     def _orders(self, wire: AccountWire, warnings: list[str]) -> tuple[list[OrderWire], bool]:
         if wire.open_orders is None:

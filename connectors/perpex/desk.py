@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
@@ -21,11 +22,11 @@ from connectors.perpex.mapping.names import OrderStatus, Verdict
 from connectors.perpex.mapping.read import Fault, Payload, Quarantine, decode, is_code
 from connectors.perpex.mapping.settings import PerpexSettings
 from connectors.perpex.mapping.wire import CanceledWire, OrderWire
-from connectors.perpex.numbers import scaled
+from connectors.perpex.numbers import lots_stated
 from connectors.perpex.plan import POST, Step, decode_plan, encode_plan, make_plan
 from connectors.perpex.rest import Outcome, PerpexRest, Unclear
 from connectors.perpex.telling import Entry, Teller
-from connectors.perpex.tickets import Phase, Ticket, Tickets
+from connectors.perpex.tickets import NOT_FOUND, Phase, Ticket, Tickets
 from engine.drive.seams import Clock
 from engine.errors import ModelError, VenueError
 from engine.model.commands import (
@@ -258,6 +259,7 @@ class Desk:
                 return
             self.echo_seen = True
         self._tickets.learn(ticket, order.id)
+        ticket.stated_lots = max(ticket.stated_lots, self._lots(ticket, order.filled_size))
         status = order.status.lower()
         if status == OrderStatus.REJECTED:
             # Whatever is no code may be anything, an echo of the token too, and is journaled.
@@ -280,15 +282,9 @@ class Desk:
             return ticket.sz_lots
         return self._lots(ticket, order.filled_size)
 
-    def _lots(self, ticket: Ticket, size: Any) -> int:  # noqa: ANN401 - a Decimal or None
-        """A filled size in lots; -1 where the venue gave none that fits."""
+    def _lots(self, ticket: Ticket, size: Decimal | None) -> int:
         instrument = self._instruments.get(ticket.instrument)
-        if size is None or instrument is None:
-            return -1
-        try:
-            return scaled(size, instrument.sz_decimals, "filled_size")
-        except VenueError:
-            return -1
+        return -1 if instrument is None else lots_stated(size, instrument.sz_decimals)
 
     # -- cancels ---------------------------------------------------------------------------------
 
@@ -301,6 +297,11 @@ class Desk:
         if not ticket.order_id:
             self._wake()
             self._teller.cancel_refused(command, "the venue's id of the order is not known")
+            return
+        if ticket.phase is Phase.ENDING and ticket.reason != NOT_FOUND:
+            # The venue has said so, and to ask again would cost what other cancels need.
+            self._wake()
+            self._teller.cancel_refused(command, ticket.reason)
             return
         outcome = await self._rest.cancel(ticket.order_id)
         if isinstance(outcome, Payload) and self._note_cancel(ticket, outcome):
@@ -338,7 +339,8 @@ class Desk:
 
     def _note_gone(self, ticket: Ticket, fault: Fault) -> None:
         """The venue has no such open order; its fills will say whether it was filled."""
-        if fault.verdict is Verdict.GONE and ticket.phase < Phase.ENDING:
+        is_open = ticket.phase < Phase.ENDING or ticket.reason == NOT_FOUND
+        if fault.verdict is Verdict.GONE and is_open:
             ticket.leave_book(-1, names.Code.ORDER_NOT_FOUND, self._clock.monotonic_ns())
             self._tickets.count()
             self._wake()

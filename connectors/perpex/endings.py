@@ -1,36 +1,49 @@
 """When an order that left the book is said to be gone: when the fills it had have been read.
 
-How much it had filled the venue says, or not. Where it does not, the fills are waited for: some
-seconds, and while the account shows a position on the order's side that the fills read so far do
-not explain, as long as for an unclear order. An order of which the venue said that it is canceled
-is told to be so at once; what waits for its fills then is only what protects them.
+How much it had filled the venue says, or not. Where it does not, the fills are waited for: until
+three readings in a row, over some seconds, prove that none is on its way, or as long as for an
+unclear order; then it may have been filled for all that is known. A reading proves that if every
+row of it could be read and none was news of that market and side, if the account read before it is
+not older than the end, and if it shows no position that is not explained. An order of which the
+venue said that it is canceled is told to be so at once; what waits for its fills then is only what
+protects them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
+from connectors.perpex.clocks import CLOCKS_APART_NS
 from connectors.perpex.mapping import names
 from connectors.perpex.mapping.settings import PerpexSettings
 from connectors.perpex.standing import Standing
 from connectors.perpex.telling import Teller
 from connectors.perpex.tickets import Phase, Ticket, Tickets
 from engine.drive.seams import Clock
-from engine.model.units import NS_PER_S
+from engine.model.units import NS_PER_S, Side
 
 POLLS_MAX: Final = 5
-UNSTATED_POLLS_MIN: Final = 3
+PROOFS_MIN: Final = 3
 UNSTATED_WAIT_NS: Final = 10 * NS_PER_S
 
 
-class Endings:
-    """The ends of one account's orders. `on_end` hears of each of which nothing more is expected.
+class Proof(NamedTuple):
+    """What a reading of the fills, and of the account before it, is worth.
 
-    `leave` is asked, before that, to spare the children of one whose fills nobody knows.
+    `is_clean` says that every row could be read, `news` on which market and side there were new
+    fills, `shown_ns` when (venue time) the account was as it was read; None where it does not say.
     """
 
-    def __init__(  # noqa: PLR0913 - what telling of ends needs
+    is_clean: bool = True
+    news: frozenset[tuple[str, Side]] = frozenset()
+    shown_ns: int | None = None
+
+
+class Endings:
+    """The ends of one account's orders; `on_end` hears when nothing more is expected of one."""
+
+    def __init__(
         self,
         teller: Teller,
         tickets: Tickets,
@@ -38,7 +51,6 @@ class Endings:
         settings: PerpexSettings,
         clock: Clock,
         *,
-        leave: Callable[[Ticket], None],
         on_end: Callable[[Ticket], None],
     ) -> None:
         self._teller = teller
@@ -46,7 +58,6 @@ class Endings:
         self._standing = standing
         self._settings = settings
         self._clock = clock
-        self._leave = leave
         self._on_end = on_end
 
     @property
@@ -57,14 +68,15 @@ class Endings:
             for ticket in self._tickets.alive()
             if ticket.phase is Phase.ENDING
             and ticket.polls >= POLLS_MAX
-            and ticket.expected_lots >= ticket.sz_lots
+            and ticket.expected_lots >= ticket.sz_lots > 0
         ]
 
-    def polled(self, started_ns: int) -> None:
+    def polled(self, started_ns: int, proof: Proof) -> None:
         """Fills were read that were asked for at `started_ns` (monotonic)."""
         for ticket in self._tickets.alive():
             if ticket.phase is Phase.ENDING and ticket.since_ns <= started_ns:
                 ticket.polls += 1
+                ticket.proofs = ticket.proofs + 1 if self._proves(ticket, proof) else 0
                 self.settle(ticket)
 
     def settle(self, ticket: Ticket) -> None:
@@ -74,10 +86,9 @@ class Endings:
         is_read = ticket.booked_lots >= ticket.expected_lots >= 0
         if ticket.expected_lots < 0:
             is_given_up = self._is_waited_for(ticket)
-            if is_given_up:
-                self._leave(ticket)
         else:
-            is_given_up = ticket.polls >= POLLS_MAX and ticket.expected_lots < ticket.sz_lots
+            is_all = 0 < ticket.sz_lots <= ticket.expected_lots
+            is_given_up = ticket.polls >= POLLS_MAX and not is_all
         is_over = is_read or is_given_up or ticket.is_filled
         is_out = ticket.polls > 0 and ticket.expected_lots < 0 and not ticket.is_only_missed
         if (is_over or is_out) and not (ticket.is_filled or ticket.is_told):
@@ -91,14 +102,29 @@ class Endings:
         self._on_end(ticket)
 
     def _is_waited_for(self, ticket: Ticket) -> bool:
-        """Whether fills that the venue did not state would have come by now."""
-        if ticket.polls < UNSTATED_POLLS_MIN:
-            return False
+        """Whether fills that the venue did not state would have come by now.
+
+        Of one that is given up without a proof, what may have been filled keeps its protection.
+        """
         waited_ns = self._clock.monotonic_ns() - ticket.since_ns
-        if waited_ns < UNSTATED_WAIT_NS:
+        is_proven = ticket.proofs >= PROOFS_MIN and ticket.booked_lots >= ticket.stated_lots
+        if is_proven and waited_ns >= UNSTATED_WAIT_NS:
+            return True
+        is_long = waited_ns >= self._settings.settle_s * NS_PER_S and ticket.polls >= PROOFS_MIN
+        if is_long:
+            self._tickets.spare(ticket)
+        return is_long
+
+    def _proves(self, ticket: Ticket, proof: Proof) -> bool:
+        """Whether a reading shows that nothing of an order is filled and not read."""
+        sides = (Side.BUY, Side.SELL) if ticket.side is None else (ticket.side,)
+        if not proof.is_clean or any((ticket.instrument, side) in proof.news for side in sides):
             return False
-        is_long = waited_ns >= self._settings.settle_s * NS_PER_S
-        return is_long or not self._standing.may_hold(ticket.instrument, ticket.side)
+        if proof.shown_ns is not None:
+            ended_ns = self._clock.now_ns() - (self._clock.monotonic_ns() - ticket.since_ns)
+            if proof.shown_ns < ended_ns - CLOCKS_APART_NS:
+                return False
+        return not self._standing.may_hold(ticket.instrument, ticket.side)
 
     def _tell(self, ticket: Ticket) -> None:
         if ticket.instrument:  # one of an earlier run may have no market to be told on

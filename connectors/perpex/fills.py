@@ -16,7 +16,7 @@ from typing import Final
 import structlog
 
 from connectors.perpex.clocks import CLOCKS_APART_NS, is_ahead
-from connectors.perpex.endings import Endings
+from connectors.perpex.endings import Endings, Proof
 from connectors.perpex.mapping import names
 from connectors.perpex.mapping.read import Quarantine
 from connectors.perpex.mapping.settings import PerpexSettings
@@ -31,7 +31,7 @@ from engine.drive.seams import Clock
 from engine.errors import VenueError
 from engine.model.events import OrderFilled
 from engine.model.instruments import Instrument
-from engine.model.units import NS_PER_S, Side
+from engine.model.units import NS_PER_MS, NS_PER_S, Side
 
 SEEN_REMEMBERED_MAX: Final = 100_000
 HELD_MAX: Final = 1_000
@@ -65,8 +65,9 @@ class FillBook:
         self._held_at_opening: frozenset[str] = frozenset()
         self.booked: frozenset[FillKey] = frozenset()
         self._stuck_ms = 0
+        self._news: set[tuple[str, Side]] = set()
         self.echo_seen = False
-        self.standing = Standing()
+        self.standing = Standing(round(settings.settle_s * NS_PER_S))
         self.held: dict[str, tuple[FillWire, int]] = {}
         self._teller = teller
         self._tickets = tickets
@@ -75,9 +76,7 @@ class FillBook:
         self._clock = clock
         self._quarantine = quarantine
         self._venue = venue
-        self.endings = Endings(
-            teller, tickets, self.standing, settings, clock, leave=self.leave, on_end=on_end
-        )
+        self.endings = Endings(teller, tickets, self.standing, settings, clock, on_end=on_end)
         self._has_echo = has_echo
         self._seen: dict[str, None] = {}
         self._others: dict[str, None] = {}
@@ -101,13 +100,15 @@ class FillBook:
         self._held_at_opening = frozenset(self.held)
         return bad
 
-    def take(self, page: FillsPage, started_ns: int) -> int:
+    def take(self, page: FillsPage, started_ns: int, shown_ns: int | None = None) -> int:
         """Tell what is new in a page that was asked for at `started_ns` (monotonic).
 
-        Gives how many rows could not be booked: the position is not known until they can be.
+        `shown_ns` is the venue's time of the account read before it, None where it says none. Gives
+        how many rows could not be booked: the position is not known until they can be.
         """
         bad = page.unreadable
         untrue = 0
+        self._news.clear()
         before_ms = self.newest_ms
         # What is held is looked at each time, though pages do not reach back to it any more.
         held = {fill.id: fill for fill, _ in self.held.values()}
@@ -125,8 +126,9 @@ class FillBook:
                 self._quarantine.keep("fill", str(error))
         # What cannot be booked is read again and again, however far the others have come.
         self._stuck_ms = (self._stuck_ms or before_ms) if bad else 0
-        self.endings.polled(started_ns)
-        return bad + untrue
+        bad += untrue
+        self.endings.polled(started_ns, Proof(not bad, frozenset(self._news), shown_ns))
+        return bad
 
     def strangers(self, instrument: str) -> list[FillWire]:
         """Fills held back on a market, because they may be of an order in flight."""
@@ -137,15 +139,15 @@ class FillBook:
 
         That is a held fill that may be its own, or a position on its side that nothing explains.
         """
-        if not ticket.parent and self.standing.may_hold(ticket.instrument, ticket.side):
-            ticket.prior_lots += 1
+        if self.standing.may_hold(ticket.instrument, ticket.side):
+            self._tickets.spare(ticket)
         for fill in self.strangers(ticket.instrument):
             try:
                 is_owner = ticket in self._owners(fill, self._instruments[ticket.instrument])
             except VenueError:
                 is_owner = True  # of a fill that cannot be read nobody knows
-            if is_owner and not ticket.parent:
-                ticket.prior_lots += 1
+            if is_owner:
+                self._tickets.spare(ticket)
 
     # -- one fill --------------------------------------------------------------------------------
 
@@ -184,7 +186,17 @@ class FillBook:
             if fill.id in self._held_at_opening:
                 self._release(fill, instrument, owners)
             return
+        if ticket is None and not (fill.order_id or fill.client_order_id):
+            self._spare_ending(fill, instrument)
         self._book(fill, instrument, ticket)
+
+    def _spare_ending(self, fill: FillWire, instrument: Instrument) -> None:
+        """A fill that names no order may be of one that ended, where that one's are not stated."""
+        side = names.SIDES.get(fill.side.lower())
+        for ticket in self._tickets.alive():
+            is_open = ticket.phase is Phase.ENDING and ticket.expected_lots < 0
+            if is_open and ticket.instrument == instrument.id and ticket.side in {side, None}:
+                self._tickets.spare(ticket)
 
     def _book(self, fill: FillWire, instrument: Instrument, ticket: Ticket | None) -> None:
         """Tell a fill, of this order or of somebody else's. Raises VenueError as `_event`."""
@@ -205,8 +217,8 @@ class FillBook:
             self._tickets.book(ticket, event.sz_lots)
         self._teller.sink(event)
         self.told += 1
-        if int(fill.time) > self.opened_ms:
-            self.standing.count(event.instrument, event.side, event.sz_lots)
+        self._news.add((event.instrument, event.side))
+        self.standing.count(event.instrument, event.side, event.sz_lots, int(fill.time))
         if ticket is not None and ticket.is_filled and ticket.phase is not Phase.SENT:
             self.endings.end(ticket)
 
@@ -328,14 +340,15 @@ class FillBook:
         lots = scaled(fill.size, instrument.sz_decimals, "fill size")
         self._book(fill, instrument, None)
         for ticket in owners:
-            if not ticket.parent:
-                ticket.prior_lots += lots
+            self._tickets.spare(ticket, lots)
 
     def _id_of(self, symbol: str) -> str:
         return f"{self._venue}:{self._settings.coin(symbol)}"
 
     def _remember(self, fill: FillWire) -> None:
-        self.newest_ms = max(self.newest_ms, int(fill.time))
+        # No later than now, or what is filled until then would not be read.
+        now_ms = self._clock.now_ns() // NS_PER_MS
+        self.newest_ms = max(self.newest_ms, min(now_ms, int(fill.time)))
         _keep(self._seen, fill.id)
 
 

@@ -32,6 +32,14 @@ def scaled(value: Decimal, decimals: int, what: str) -> int:
     return int(whole)
 
 
+def lots_stated(size: Decimal | None, sz_decimals: int) -> int:
+    """A filled size in lots; -1 where the venue gave none that fits."""
+    try:
+        return -1 if size is None else scaled(size, sz_decimals, "filled_size")
+    except VenueError:
+        return -1
+
+
 def money_e8(value: Decimal) -> int:
     """An amount of money in 1e-8, rounded to the nearest. Raises VenueError above 1e18 of them."""
     with localcontext(prec=_PRECISION):

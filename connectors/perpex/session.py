@@ -21,6 +21,7 @@ from connectors.perpex.auth import Tokens
 from connectors.perpex.budget import RequestBudget
 from connectors.perpex.clocks import CLOCKS_APART_MS_MAX, is_ahead
 from connectors.perpex.desk import Desk
+from connectors.perpex.families import Families
 from connectors.perpex.fills import FillBook
 from connectors.perpex.leverage import LeverageWatch
 from connectors.perpex.mapping.read import Quarantine
@@ -42,6 +43,9 @@ from engine.model.units import NS_PER_MS, NS_PER_S
 POLL_LEAST_S: Final = 1.0
 FAILURES_MAX: Final = 2
 RECONNECT_OVERLAP_MS: Final = 60_000
+# A fill that was held when an earlier run ended is older than what that run booked last.
+OPENING_OVERLAP_MS: Final = 600_000
+UNTOLD_S_MAX: Final = 60.0
 STATE_TRIES_MAX: Final = 5
 _PLAIN_ID_BELOW: Final = 1 << 62
 _BACKOFF_MOST_S: Final = 30.0
@@ -101,6 +105,7 @@ class Session:
             on_unclear=self._unclear,
             on_leverage=self.leverage.wish,
         )
+        self.families = Families(self.tickets, self.fills.standing, clock, self.desk.cancel_quietly)
         self._reader = AccountReader(
             account, venue, instruments, self.tickets, settings, clock, self.quarantine
         )
@@ -108,6 +113,7 @@ class Session:
         self._woken = asyncio.Event()
         self._is_account_due = True
         self._account_ns = 0
+        self._told_ns = 0
         self._overlap_ms = 0
         self._failures = 0
         self._is_healthy = True
@@ -133,7 +139,9 @@ class Session:
         now_ms = self._clock.now_ns() // NS_PER_MS
         seen_ms = min(now_ms, resumption.fills_seen_ms.get(self.account, 0))
         before = self._reader.read(await self.rest.account())
-        start_ms = (seen_ms or _time_ms(before)) - RECONNECT_OVERLAP_MS
+        start_ms = seen_ms - OPENING_OVERLAP_MS
+        if not seen_ms:
+            start_ms = _time_ms(before) - RECONNECT_OVERLAP_MS
         if not before.has_time and not seen_ms:
             start_ms -= CLOCKS_APART_MS_MAX
         start_ms = max(0, start_ms)
@@ -163,7 +171,8 @@ class Session:
         else:
             self.fills.skip(page)
         self.fills.opened_ms = last_ms
-        self.fills.standing.open(_lots(reading))
+        # Without the venue's time every fill up to now may be in what it opened with.
+        self.fills.standing.open(_lots(reading), opened_ms if reading.has_time else now_ms)
         self._recognise(reading)
         self._funding.read(reading)
         self.leverage.read(reading)
@@ -171,6 +180,7 @@ class Session:
 
     def start(self) -> None:
         """Begin to poll."""
+        self._told_ns = self._clock.monotonic_ns()
         self._task = asyncio.create_task(self._run(), name=f"perpex {self.account}")
 
     async def aclose(self) -> None:
@@ -274,26 +284,44 @@ class Session:
                 raise
             self._failures = 0
             told = self.fills.told
-            bad = self.fills.take(page, started_ns)
+            shown_ns = reading.state.ts_venue_ns if reading and reading.has_time else None
+            bad = self.fills.take(page, started_ns, shown_ns)
             if reading is not None:
-                self._take(reading, started_ns, has_news=self.fills.told > told)
-            is_whole = not bad and not self.fills.endings.missing
+                has_news = self.fills.told > told
+                if not has_news and not bad:
+                    self._accept(reading)
+                self._take(reading, started_ns, has_news=has_news)
+            self.families.drop_again()
+            is_told = started_ns - self._told_ns < UNTOLD_S_MAX * NS_PER_S
+            is_whole = not bad and not self.fills.endings.missing and is_told
             self._tell_health(is_healthy=is_whole, phase=StreamPhase.GAP)
 
+    def _accept(self, reading: Reading) -> None:
+        """A reading, and no fill after it: what it shows stands, where ours cannot be the cause."""
+        alive = self.tickets.alive()
+        if not all(ticket.instrument for ticket in alive):
+            return  # one of an earlier run may be on any market
+        now_ns = self._clock.now_ns()
+        as_of_ms = _time_ms(reading) if reading.has_time else now_ns // NS_PER_MS
+        self.fills.standing.accept(
+            {ticket.instrument for ticket in alive},
+            {ticket.instrument for ticket in alive if ticket.phase is not Phase.LIVE},
+            as_of_ms,
+            self._clock.monotonic_ns(),
+        )
+
     def _take(self, reading: Reading, started_ns: int, *, has_news: bool) -> None:
-        standing = self.fills.standing
         if reading.has_time:
             is_older = self.fills.newest_ms > _time_ms(reading)
         else:
-            is_older = has_news and not standing.is_explained
-        if not has_news:
-            standing.accept({ticket.instrument for ticket in self.tickets.alive()})
+            is_older = has_news and not self.fills.standing.is_explained
         for event in self._funding.read(reading):
             self.tell(event)
         self.leverage.read(reading)
         if not is_older:
             # Else it is from before the fills just told, and would contradict them.
             self.tell(self._reader.event(reading))
+            self._told_ns = started_ns
         self.settler.review(reading, started_ns)
 
     def _account_is_due(self) -> bool:
@@ -343,10 +371,7 @@ class Session:
         self.budget.open_orders = orders
 
     def _ended(self, ticket: Ticket) -> None:
-        """What an order that ended leaves without a purpose is canceled, as the venue would."""
-        for other in self.tickets.family(ticket):
-            if other.may_rest:
-                self.desk.cancel_quietly(other)
+        self.families.ended(ticket)
 
     def _unclear(self, ticket: Ticket) -> None:
         self.settler.note_unclear(ticket)

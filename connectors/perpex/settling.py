@@ -13,7 +13,7 @@ before the one looked for was sent. How its facts look proves less: they are sho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -23,7 +23,7 @@ from connectors.perpex.fills import FillBook
 from connectors.perpex.mapping import names
 from connectors.perpex.mapping.settings import PerpexSettings
 from connectors.perpex.mapping.wire import OrderWire
-from connectors.perpex.numbers import scaled
+from connectors.perpex.numbers import lots_stated, scaled
 from connectors.perpex.telling import Teller
 from connectors.perpex.tickets import NOT_FOUND, Phase, Ticket, Tickets
 from engine.drive.seams import Clock
@@ -106,6 +106,7 @@ class Settler:
         nothing.
         """
         listed = self._match(reading)
+        self._revive(listed.values(), started_ns)
         for ticket in self._tickets.alive():
             if ticket.since_ns > started_ns or ticket.phase is Phase.SENT:
                 continue
@@ -156,6 +157,18 @@ class Settler:
                     self._log.warning("perpex: unclear order found", cloid=ticket.cloid)
         return listed
 
+    def _revive(self, listed: Iterable[OrderWire], started_ns: int) -> None:
+        """Take up again what ended because nothing was seen of it, and does rest."""
+        for order in listed:
+            ticket = self._tickets.find(order.id, order.client_order_id)
+            is_over = ticket is not None and ticket.phase is Phase.ENDED
+            if ticket is None or not is_over or ticket.since_ns > started_ns:
+                continue
+            if ticket.is_only_missed and not ticket.is_filled:
+                self._log.error("perpex: an order taken for gone does rest", cloid=ticket.cloid)
+                self._tickets.revive(ticket, self._clock.monotonic_ns())
+                self._teller.accepted(ticket)
+
     def _fits(self, ticket: Ticket, order: OrderWire) -> bool:
         """Whether an order of nobody's has every fact of one that we sent, and no other client."""
         instrument = self._instruments.get(ticket.instrument)
@@ -175,6 +188,10 @@ class Settler:
     def _alive(self, ticket: Ticket, order: OrderWire) -> None:
         ticket.missed = 0
         self._tickets.learn(ticket, order.id)
+        known = self._instruments.get(ticket.instrument)
+        if known is not None:
+            lots = lots_stated(order.filled_size, known.sz_decimals)
+            ticket.stated_lots = max(ticket.stated_lots, lots)
         if ticket.phase is Phase.UNCLEAR:
             ticket.move(Phase.LIVE, self._clock.monotonic_ns())
             if ticket.cloid not in self.asked:

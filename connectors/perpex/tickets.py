@@ -36,10 +36,12 @@ class Phase(IntEnum):
 class Ticket:
     """One generation of one order. `sent_ns` and `since_ns` (of its phase) are monotonic.
 
-    `expected_lots` is what the venue says was filled of it, -1 where it did not say; `missed` how
-    many readings of the account in a row did not list it; `is_told` that the sink knows
-    of its end, `is_replaced` that a modify is to put another in its place; `prior_lots` is what was
-    filled of earlier generations, or of nobody's order that may have been this one.
+    `expected_lots` is what the venue says was filled of it in all, -1 where it did not say;
+    `stated_lots` what it said while it was listed. `missed` is how many readings of the account in
+    a row did not list it, `proofs` how many in a row proved that its fills are read. `is_told` says
+    that the sink knows of its end, `is_replaced` that a modify is to put another in its place;
+    `prior_lots` is what was filled of earlier generations, or may have been of any. `unwanted_ns`
+    is when it was last canceled for having lost its purpose, 0 if it has one.
     """
 
     __slots__ = (
@@ -59,14 +61,17 @@ class Ticket:
         "phase",
         "polls",
         "prior_lots",
+        "proofs",
         "px_ticks",
         "reason",
         "reduce_only",
         "sent_ns",
         "side",
         "since_ns",
+        "stated_lots",
         "sz_lots",
         "tif",
+        "unwanted_ns",
     )
 
     def __init__(self, instrument: str, cloid: str, generation: int, sent_ns: int) -> None:
@@ -90,6 +95,9 @@ class Ticket:
         self.expected_lots = -1
         self.missed = 0
         self.polls = 0
+        self.proofs = 0
+        self.stated_lots = 0
+        self.unwanted_ns = 0
         self.is_told = False
         self.is_replaced = False
         self.prior_lots = 0
@@ -129,7 +137,7 @@ class Ticket:
         """Enter a phase."""
         self.phase = phase
         self.since_ns = now_ns
-        self.missed = self.polls = 0
+        self.missed = self.polls = self.proofs = 0
 
     @property
     def is_only_missed(self) -> bool:
@@ -138,7 +146,7 @@ class Ticket:
 
     def leave_book(self, expected_lots: int, reason: str, now_ns: int) -> None:
         """It rests no more; of it `expected_lots` were filled, -1 where the venue did not say."""
-        self.expected_lots = expected_lots
+        self.expected_lots = max(expected_lots, self.expected_lots)
         self.reason = reason
         if self.phase < Phase.ENDING:
             self.move(Phase.ENDING, now_ns)
@@ -173,6 +181,7 @@ class Tickets:
         """A next generation belongs where the one before it belonged, and what was filled stays."""
         old = self._by_key.get((ticket.cloid, ticket.generation - 1))
         if old is not None:
+            old.is_replaced = False
             ticket.parent = old.parent
             ticket.prior_lots = old.prior_lots + old.booked_lots
 
@@ -181,6 +190,15 @@ class Tickets:
         ticket.booked_lots += lots
         for later in self.generations(ticket.cloid):
             if later.generation > ticket.generation:
+                later.prior_lots += lots
+
+    def spare(self, entry: Ticket, lots: int = 1) -> None:
+        """So much of an entry may have been filled: its children stay, and those of later ones."""
+        if entry.parent:
+            return
+        entry.prior_lots += lots
+        for later in self.generations(entry.cloid):
+            if later.generation > entry.generation:
                 later.prior_lots += lots
 
     def learn(self, ticket: Ticket, order_id: str) -> None:
@@ -199,6 +217,18 @@ class Tickets:
         self._ended.append(ticket)
         if len(self._ended) > ENDED_REMEMBERED_MAX:
             self._forget(self._ended.popleft())
+        self.count()
+
+    def revive(self, ticket: Ticket, now_ns: int) -> None:
+        """One that ended because nothing was seen of it is listed after all."""
+        self._ended.remove(ticket)
+        self._alive[ticket.cloid, ticket.generation] = ticket
+        ticket.is_told = False
+        ticket.expected_lots = -1
+        ticket.move(Phase.LIVE, now_ns)
+        for other in self._alive.values():
+            if other.parent == ticket.cloid:
+                other.unwanted_ns = 0
         self.count()
 
     def count(self) -> None:
@@ -225,18 +255,21 @@ class Tickets:
     def family(self, ticket: Ticket) -> list[Ticket]:
         """What an order that ended leaves without a purpose: its siblings, or its children.
 
-        None while another generation of it may rest, whether older or newer: a modify whose cancel
-        was unclear leaves the older.
+        None while another generation of it may rest, whether older or newer (a modify whose cancel
+        was unclear leaves the older), or waits for fills that the venue did not state: then that
+        one's end decides.
         """
         siblings, children = [], []
         for other in self.alive():
-            if other.cloid == ticket.cloid and other is not ticket and other.may_rest:
-                return []
+            if other.cloid == ticket.cloid and other is not ticket:
+                if other.may_rest or other.expected_lots < 0:
+                    return []
+                continue
             if other.parent == ticket.cloid:
                 children.append(other)
             elif ticket.parent and other.parent == ticket.parent and other is not ticket:
                 siblings.append(other)
-        if ticket.is_replaced or not (siblings or children):
+        if (ticket.is_replaced and not ticket.is_filled) or not (siblings or children):
             return []
         return siblings if self._has_filled(ticket) else children
 
@@ -246,7 +279,10 @@ class Tickets:
             return True
         newest = self._newest.get(ticket.cloid, ticket)
         known = [self._by_key.get((ticket.cloid, n)) for n in range(newest.generation + 1)]
-        return any(one is not None and one.expected_lots > 0 for one in (ticket, *known))
+        return any(
+            one is not None and max(one.expected_lots, one.stated_lots) > 0
+            for one in (ticket, *known)
+        )
 
     def find(self, order_id: str, client: str | None) -> Ticket | None:
         """The ticket an order of the venue's belongs to, by its id or by its client id."""

@@ -35,6 +35,8 @@ CLOID = "0x" + "00000000000000ab" + "0000000000000001"
 OTHER = "0x" + "00000000000000ab" + "0000000000000002"
 T0_MS = 1_767_225_600_000
 
+AT_READING = "at the time of reading"
+
 Answer = HttpReply | Exception | float
 
 
@@ -81,11 +83,16 @@ class FakeHttp:
             return error(404, "ORDER_NOT_FOUND" if method == "DELETE" else "INVALID_REQUEST")
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         if isinstance(answer, HttpReply):
-            return answer
+            return self._as_of_now(answer)
         if isinstance(answer, Exception):
             raise answer
         await asyncio.sleep(min(answer, timeout_s))
         raise TransportError("no answer in time")
+
+    def _as_of_now(self, answer: HttpReply) -> HttpReply:
+        """An account that says `AT_READING` is as of the time it is read."""
+        now_ms = str(self._clock.now_ns() // 10**6).encode()
+        return answer._replace(body=answer.body.replace(f'"{AT_READING}"'.encode(), now_ms))
 
     async def aclose(self) -> None:
         self.is_closed = True
@@ -137,7 +144,7 @@ def market(symbol: str = "BTC", **fields: Any) -> dict[str, Any]:
 
 def account(**fields: Any) -> dict[str, Any]:
     return {
-        "time": T0_MS,
+        "time": AT_READING,
         "equity": "1000",
         "available": "1000",
         "margin_used": "0",

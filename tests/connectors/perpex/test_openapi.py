@@ -11,7 +11,7 @@ import schemathesis
 
 from connectors.perpex.mapping import names, wire
 from connectors.perpex.mapping.read import decode
-from tests.connectors.perpex.fakes import account, fill, market, order, position
+from tests.connectors.perpex.fakes import T0_MS, account, fill, market, order, position
 from tests.connectors.perpex.openapi import FRAMES, PATH, READ, describe, name_of
 
 
@@ -66,7 +66,7 @@ def test_it_is_an_openapi_document_that_a_tool_can_read(kept: Any) -> None:  # n
     ("name", "sent"),
     [
         ("Market", market()),
-        ("Account", account(positions=[position()], open_orders=[order()])),
+        ("Account", account(time=T0_MS, positions=[position()], open_orders=[order()])),
         ("Order", order()),
         ("Fill", fill()),
         ("Position", position()),

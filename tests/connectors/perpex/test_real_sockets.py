@@ -71,7 +71,7 @@ async def test_a_429_with_retry_after_is_waited_out_by_a_read_and_told_to_an_ord
         calls.append(request.method)
         if len(calls) == 1 or request.method == "POST":
             return fault(429, "RATE_LIMITED", **{"Retry-After": "0.05"})
-        return answer(account())
+        return answer(account(time=T0_MS))
 
     async with client(handler) as rest:
         await rest.account()
@@ -95,7 +95,7 @@ async def test_a_token_that_ends_in_mid_run_is_renewed_by_a_read_and_refuses_an_
 
     async def handler(request: web.Request) -> web.StreamResponse:
         is_good = request.headers.get("Authorization") == f"Bearer {good}"
-        return answer(account()) if is_good else fault(401, "UNAUTHORIZED")
+        return answer(account(time=T0_MS)) if is_good else fault(401, "UNAUTHORIZED")
 
     clock = SystemClock()
     tokens = Tokens(source, clock)

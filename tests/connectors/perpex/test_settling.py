@@ -147,3 +147,31 @@ def test_a_child_that_ends_without_a_fill_leaves_its_sibling() -> None:
 
     first.booked_lots = 1
     assert [second] == parts.tickets.family(first)
+
+
+def test_a_fill_of_another_generation_s_id_is_an_echo_and_one_without_is_none() -> None:
+    parts = Parts()
+    ticket = parts.ticket(CLOID, Phase.LIVE)
+    parts.tickets.learn(ticket, "1")
+    parts.take(fill(client_order_id=None, size="0.1"))
+    assert not parts.fills.echo_seen
+    parts.take(fill("f2", size="0.1"))
+    assert parts.fills.echo_seen
+
+
+def test_a_fill_of_nobody_s_that_an_earlier_run_booked_is_left_to_the_sink_to_pass_over() -> None:
+    parts = Parts()
+    parts.fills.booked = frozenset({(ACCOUNT, T0_MS, BTC, 7)})
+
+    assert 1 == len(parts.take(fill("7", time=T0_MS, order_id="9", client_order_id=None)))
+
+
+def test_an_order_that_was_filled_before_it_was_answered_is_not_told_canceled() -> None:
+    parts = Parts()
+    ticket = parts.ticket(CLOID, Phase.SENT)
+    parts.take(fill())
+    ticket.leave_book(-1, "canceled", parts.clock.monotonic_ns())
+    parts.take()
+
+    assert (Phase.ENDED, False) == (ticket.phase, ticket.is_told)
+    assert ["OrderFilled"] == [type(event).__name__ for event in parts.heard]

@@ -180,3 +180,69 @@ def test_an_account_without_a_time_is_told_of_though_every_reading_brings_a_fill
         return len(rig.told(OrderFilled)), len(rig.told(AccountRead))
 
     assert (30, 30) == run_virtual(run())
+
+
+def test_a_fill_fifty_minutes_ahead_hides_nothing_that_is_filled_until_then() -> None:
+    async def story(rig: Rig) -> tuple[bool, list[str], int]:
+        rig.on("GET trades", reply([fill("x", **FOREIGN, time=now_ms() + 50 * 60_000)]))
+        rig.on(
+            "GET account", reply(account(time=now_ms() + 60_000, positions=[position(size="0.5")]))
+        )
+        await asyncio.sleep(60)
+        start = int(parse_qs(rig.http.calls("GET", "/trades")[-1].query)["start"][0])
+        rig.heard.clear()
+        await asyncio.sleep(120)
+        return start <= now_ms(), rig.phases("perpex account"), len(rig.told(AccountRead))
+
+    is_read, phases, told = play(story)
+    assert (True, []) == (is_read, phases)
+    assert told
+
+
+def test_a_move_that_no_fill_tells_is_said_though_every_reading_brings_a_fill() -> None:
+    async def run() -> tuple[int, int, list[str]]:
+        rig = Rig()
+        rig.on("GET account", reply(account(time=None)))
+        await rig.open()
+        rig.on("POST orders", reply(order("1")))
+        rig.send(place())
+        await asyncio.sleep(0.1)
+        rows: list[Any] = []
+        accounts, trades = [], []
+        for number in range(1, 101):
+            rows.append(fill(f"{number}", **FOREIGN, size="0.1", time=now_ms() + number * 500))
+            # 0.3 went away by a liquidation that /trades does not show
+            accounts.append(
+                reply(
+                    account(
+                        time=None,
+                        open_orders=[order("1")],
+                        positions=[position(size=round(number / 10 - 0.3, 1))],
+                    )
+                )
+            )
+            trades.append(reply(list(rows)))
+        rig.on("GET account", *accounts)
+        rig.on("GET trades", *trades)
+        rig.heard.clear()
+        for _ in range(60):
+            await rig.session.poll(with_account=True)
+        await rig.session.aclose()
+        return len(rig.told(OrderFilled)), len(rig.told(AccountRead)), rig.phases("perpex account")
+
+    filled, read, phases = run_virtual(run())
+    assert read > 0 or "gap" in phases, (filled, read, phases)
+
+
+def test_an_untrue_row_at_a_resumed_opening_is_said_at_once() -> None:
+
+    async def run() -> list[str]:
+        rig = Rig()
+        rig.on("GET account", reply(account(time=now_ms())))
+        rig.on("GET trades", reply([fill("77", **FOREIGN, time=now_ms() + YEAR_MS)]))
+        await rig.open(Resumption(fills_seen_ms={ACCOUNT: now_ms() - 5_000}))
+        phases = rig.phases("perpex account")
+        await rig.session.aclose()
+        return phases
+
+    assert ["gap"] == run_virtual(run())
