@@ -3,7 +3,8 @@
 The venue knows an order by its oid, and a modify makes a new one under the same cloid, with news of
 old and new in either order (protocol 5.3). We know it by (cloid, generation). An oid that is new is
 given to the oldest generation that has none and could be it, by price and size where they are
-known. What ended is forgotten after a while.
+known. What ended is forgotten after a while. A quote that is modified all day has thousands of
+generations: an order keeps its newest ended ones, and older ones are known by their oid alone.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from engine.model.commands import Batch, CancelOrder, ModifyOrder, Place, Update
 from engine.model.units import Side, Tif
 
 ENDED_REMEMBERED_MAX: Final = 50_000
+LEGS_KEPT: Final = 32
 
 
 class Leg:
@@ -101,6 +103,7 @@ class OrdersBook:
         self._live: dict[str, dict[str, TrackedOrder]] = {}
         self._by_oid: dict[tuple[str, int], Leg] = {}
         self._ended: deque[tuple[str, str]] = deque()
+        self._bygone: deque[Leg] = deque()
         self._left: dict[str, list[tuple[int, int]]] = {}
 
     def sent(self, batch: Batch) -> None:
@@ -182,7 +185,19 @@ class OrdersBook:
                 each.is_ended = True
                 each.is_pending = False
                 each.ended_mark = self.ends
+        self._shorten(leg.order)
         self._settle(leg.order)
+
+    def _shorten(self, order: TrackedOrder) -> None:
+        """Keep the newest generations with the order; fills of older ones still find it by oid."""
+        while len(order.legs) > LEGS_KEPT:
+            oldest = order.legs[min(order.legs)]
+            if not oldest.is_ended:
+                return
+            del order.legs[oldest.generation]
+            self._bygone.append(oldest)
+            if len(self._bygone) > ENDED_REMEMBERED_MAX:
+                self._forget_leg(self._bygone.popleft())
 
     def never(self, leg: Leg) -> None:
         """This generation was never made; what there was before it may live on."""
@@ -204,6 +219,7 @@ class OrdersBook:
     def revive(self, leg: Leg) -> None:
         """The venue shows life in what was held to have ended."""
         leg.is_ended = False
+        leg.order.legs.setdefault(leg.generation, leg)
         self._live.setdefault(leg.order.account, {})[leg.order.cloid] = leg.order
 
     def live(self, account: str) -> list[TrackedOrder]:
@@ -233,7 +249,12 @@ class OrdersBook:
             return
         del self._orders[key]
         for leg in order.legs.values():
-            self._by_oid.pop((order.account, leg.oid), None)
+            self._forget_leg(leg)
+
+    def _forget_leg(self, leg: Leg) -> None:
+        key = leg.order.account, leg.oid
+        if self._by_oid.get(key) is leg and leg.is_ended:
+            del self._by_oid[key]
 
 
 def cloids_of(batch: Batch) -> list[tuple[str, int]]:

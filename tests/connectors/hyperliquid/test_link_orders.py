@@ -18,6 +18,7 @@ from connectors.hyperliquid.answers import (
     Waiting,
 )
 from connectors.hyperliquid.fills import CashBook
+from connectors.hyperliquid.orders_book import LEGS_KEPT
 from connectors.hyperliquid.verdicts import Verdicts
 from engine.model.commands import (
     CancelOrder,
@@ -371,3 +372,43 @@ def test_two_orders_do_not_take_each_others_ids() -> None:
 
     found = [(event.cloid, event.oid) for event in desk.parts.take()]  # type: ignore[union-attr]
     assert [(cloid(2), 6), (cloid(1), 5)] == found
+
+
+def test_a_quote_modified_all_day_keeps_few_generations_and_takes_a_fill_of_any() -> None:
+    desk = Desk()
+    desk.parts.sent("order", PLACE)
+    desk.answer(PLACE, Resting(1_000))
+    for generation in range(1, 3_001):
+        px_ticks = 900 + generation % 2
+        modify = ModifyOrder("hl:BTC", cloid(1), generation, Side.BUY, px_ticks, LOTS, Tif.GTC)
+        desk.parts.sent("modify", modify)
+        desk.answer(modify, Resting(1_000 + generation))
+    desk.parts.take()
+    order = desk.parts.common.orders.get("main", cloid(1))
+    assert order is not None
+    assert LEGS_KEPT == len(order.legs)
+
+    oids = (1_000, 2_500, 4_000)
+    desk.cash.book_fills([fill(oid, oid=oid, sz="0.1") for oid in oids])
+    fills = [event for event in desk.parts.take() if isinstance(event, OrderFilled)]
+    assert [(cloid(1), oid - 1_000, oid) for oid in oids] == [
+        (event.cloid, event.generation, event.oid) for event in fills
+    ]
+
+
+def test_an_old_generation_that_turns_out_to_live_is_one_of_the_order_s_again() -> None:
+    desk = Desk()
+    desk.parts.sent("order", PLACE)
+    desk.answer(PLACE, Resting(1_000))
+    orders = desk.parts.common.orders
+    first = orders.leg("main", cloid(1), 0)
+    assert first is not None
+    for generation in range(1, 100):
+        modify = ModifyOrder("hl:BTC", cloid(1), generation, Side.BUY, 900, LOTS, Tif.GTC)
+        desk.parts.sent("modify", modify)
+        desk.answer(modify, Resting(1_000 + generation))
+    assert orders.leg("main", cloid(1), 0) is None
+
+    orders.revive(first)
+    assert first is orders.leg("main", cloid(1), 0)
+    assert not first.order.is_ended
