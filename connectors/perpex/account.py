@@ -154,7 +154,7 @@ class AccountReader:
         instrument = self._instruments.get(ticket.instrument)
         if instrument is not None:
             lots = lots_stated(order.filled_size, instrument.sz_decimals)
-            ticket.stated_lots = max(ticket.stated_lots, lots)
+            ticket.state_filled(lots)
 
     def _orders(self, wire: AccountWire, warnings: list[str]) -> tuple[list[OrderWire], bool]:
         if wire.open_orders is None:

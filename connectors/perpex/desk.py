@@ -123,6 +123,10 @@ class Desk:
         command = CancelOrder(ticket.instrument, ticket.cloid, ticket.generation)
         self._begin(self._cancel(command), {ticket.cloid}, (command,))
 
+    def is_busy(self, cloid: str) -> bool:
+        """Whether something about an order is on its way."""
+        return cloid in self._last
+
     # -- in line ---------------------------------------------------------------------------------
 
     def _begin(
@@ -259,7 +263,7 @@ class Desk:
                 return
             self.echo_seen = True
         self._tickets.learn(ticket, order.id)
-        ticket.stated_lots = max(ticket.stated_lots, self._lots(ticket, order.filled_size))
+        ticket.state_filled(self._lots(ticket, order.filled_size))
         status = order.status.lower()
         if status == OrderStatus.REJECTED:
             # Whatever is no code may be anything, an echo of the token too, and is journaled.
@@ -298,7 +302,7 @@ class Desk:
             self._wake()
             self._teller.cancel_refused(command, "the venue's id of the order is not known")
             return
-        if ticket.phase is Phase.ENDING and ticket.reason != NOT_FOUND:
+        if ticket.phase >= Phase.ENDING and ticket.reason != NOT_FOUND:
             # The venue has said so, and to ask again would cost what other cancels need.
             self._wake()
             self._teller.cancel_refused(command, ticket.reason)

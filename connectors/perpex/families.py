@@ -1,8 +1,9 @@
-"""What the end of an order leaves of its family: it is canceled here, as the venue is not asked to.
+"""What the end of an order leaves of its family: it is canceled here, as no venue would do it.
 
 An entry that ended without a fill leaves its children without a purpose, a child that was filled
-its sibling. A child that was filled in part only leaves its sibling while there is a position to
-close. What could not be canceled is tried again until it is.
+its sibling; one that was filled in part leaves it while there is a position to close. An order that
+was told to be gone and is listed again is made to be gone. Each is looked at again with every
+reading until it is gone, or turns out to have a purpose: a fill may be late, a cancel may fail.
 """
 
 from __future__ import annotations
@@ -15,11 +16,26 @@ from connectors.perpex.tickets import Phase, Ticket, Tickets
 from engine.drive.seams import Clock
 from engine.model.units import NS_PER_S
 
-AGAIN_NS: Final = 10 * NS_PER_S
+AGAIN_FIRST_NS: Final = 10 * NS_PER_S
+AGAIN_MOST_NS: Final = 160 * NS_PER_S
+
+
+class _Wish:
+    """An order that is to go; `cause` is the one that ended, itself if it was told to be gone."""
+
+    __slots__ = ("cause", "due_ns", "wait_ns")
+
+    def __init__(self, cause: Ticket) -> None:
+        self.cause = cause
+        self.due_ns = 0
+        self.wait_ns = AGAIN_FIRST_NS
 
 
 class Families:
-    """The entries and children of one account. `cancel` sends what nobody else asked for."""
+    """The entries and children of one account. `cancel` sends what nobody else asked for.
+
+    `is_busy` says whether something about an order is still on its way.
+    """
 
     def __init__(
         self,
@@ -27,33 +43,61 @@ class Families:
         standing: Standing,
         clock: Clock,
         cancel: Callable[[Ticket], None],
+        is_busy: Callable[[str], bool],
     ) -> None:
         self._tickets = tickets
         self._standing = standing
         self._clock = clock
         self._cancel = cancel
+        self._is_busy = is_busy
+        self._wishes: dict[str, _Wish] = {}
 
     def ended(self, ticket: Ticket) -> None:
-        """Nothing more is expected of an order: cancel what it leaves without a purpose."""
-        if ticket.parent and not ticket.is_filled and self._is_open(ticket):
-            return
+        """Nothing more is expected of an order: what it leaves without a purpose is to go."""
         for other in self._tickets.family(ticket):
-            if other.may_rest:
-                self._drop(other)
+            self._wish(other.cloid, ticket)
 
-    def drop_again(self) -> None:
-        """Cancel once more what lost its purpose and rests all the same."""
+    def came_back(self, tickets: list[Ticket]) -> None:
+        """These were told to be gone and are listed again; an entry that lives keeps its own."""
+        for ticket in tickets:
+            if not self._tickets.generations(ticket.parent):
+                self._wish(ticket.cloid, ticket)
+
+    def look(self) -> None:
+        """Cancel what is to go and rests all the same."""
+        for cloid in list(self._wishes):
+            self._act(cloid)
+
+    def _wish(self, cloid: str, cause: Ticket) -> None:
+        self._wishes[cloid] = _Wish(cause)
+        self._act(cloid)
+
+    def _act(self, cloid: str) -> None:
+        wish = self._wishes[cloid]
+        living = self._tickets.generations(cloid)
+        if not living or not self._is_still_to_go(cloid, wish.cause):
+            del self._wishes[cloid]
+            return
         now_ns = self._clock.monotonic_ns()
-        for ticket in self._tickets.alive():
-            is_due = ticket.unwanted_ns and now_ns - ticket.unwanted_ns >= AGAIN_NS
-            if is_due and ticket.phase is Phase.LIVE:
-                self._drop(ticket)
+        if now_ns < wish.due_ns or self._is_needed(wish):
+            return
+        resting = [ticket for ticket in living if ticket.may_rest]
+        if wish.due_ns:
+            # The first stands in line behind what is on its way; more of them would pile up.
+            resting = [ticket for ticket in resting if ticket.order_id and not self._is_busy(cloid)]
+        if resting:
+            wish.due_ns = now_ns + wish.wait_ns
+            wish.wait_ns = min(2 * wish.wait_ns, AGAIN_MOST_NS)
+            self._cancel(resting[0])
 
-    def _is_open(self, child: Ticket) -> bool:
-        """Whether there is a position that a child of this side would close."""
-        lots = self._standing.explained(child.instrument)
-        return lots != 0 if child.side is None else lots * child.side < 0
+    def _is_still_to_go(self, cloid: str, cause: Ticket) -> bool:
+        if cause.cloid == cloid:
+            return True
+        is_over = cause.phase is Phase.ENDED
+        return is_over and any(one.cloid == cloid for one in self._tickets.family(cause))
 
-    def _drop(self, ticket: Ticket) -> None:
-        ticket.unwanted_ns = self._clock.monotonic_ns()
-        self._cancel(ticket)
+    def _is_needed(self, wish: _Wish) -> bool:
+        """Whether it protects what a child that was filled in part left open."""
+        cause = wish.cause
+        is_whole = not cause.parent or cause.is_filled
+        return not is_whole and self._standing.is_open(cause.instrument, cause.side)

@@ -103,7 +103,7 @@ class FillBook:
     def take(self, page: FillsPage, started_ns: int, shown_ns: int | None = None) -> int:
         """Tell what is new in a page that was asked for at `started_ns` (monotonic).
 
-        `shown_ns` is the venue's time of the account read before it, None where it says none. Gives
+        `shown_ns` is the venue's time of the account read before it, where that matters. Gives
         how many rows could not be booked: the position is not known until they can be.
         """
         bad = page.unreadable

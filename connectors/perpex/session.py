@@ -43,8 +43,6 @@ from engine.model.units import NS_PER_MS, NS_PER_S
 POLL_LEAST_S: Final = 1.0
 FAILURES_MAX: Final = 2
 RECONNECT_OVERLAP_MS: Final = 60_000
-# A fill that was held when an earlier run ended is older than what that run booked last.
-OPENING_OVERLAP_MS: Final = 600_000
 UNTOLD_S_MAX: Final = 60.0
 STATE_TRIES_MAX: Final = 5
 _PLAIN_ID_BELOW: Final = 1 << 62
@@ -89,7 +87,14 @@ class Session:
             has_echo=lambda: self.has_echo,
         )
         self.settler = Settler(
-            teller, self.tickets, self.fills, instruments, settings, clock, on_end=self._ended
+            teller,
+            self.tickets,
+            self.fills,
+            instruments,
+            settings,
+            clock,
+            on_end=self._ended,
+            on_back=self._came_back,
         )
         self.leverage = LeverageWatch(account, settings, clock, self.tell)
         self.desk = Desk(
@@ -105,7 +110,13 @@ class Session:
             on_unclear=self._unclear,
             on_leverage=self.leverage.wish,
         )
-        self.families = Families(self.tickets, self.fills.standing, clock, self.desk.cancel_quietly)
+        self.families = Families(
+            self.tickets,
+            self.fills.standing,
+            clock,
+            self.desk.cancel_quietly,
+            self.desk.is_busy,
+        )
         self._reader = AccountReader(
             account, venue, instruments, self.tickets, settings, clock, self.quarantine
         )
@@ -139,9 +150,7 @@ class Session:
         now_ms = self._clock.now_ns() // NS_PER_MS
         seen_ms = min(now_ms, resumption.fills_seen_ms.get(self.account, 0))
         before = self._reader.read(await self.rest.account())
-        start_ms = seen_ms - OPENING_OVERLAP_MS
-        if not seen_ms:
-            start_ms = _time_ms(before) - RECONNECT_OVERLAP_MS
+        start_ms = (seen_ms or _time_ms(before)) - RECONNECT_OVERLAP_MS
         if not before.has_time and not seen_ms:
             start_ms -= CLOCKS_APART_MS_MAX
         start_ms = max(0, start_ms)
@@ -171,8 +180,7 @@ class Session:
         else:
             self.fills.skip(page)
         self.fills.opened_ms = last_ms
-        # Without the venue's time every fill up to now may be in what it opened with.
-        self.fills.standing.open(_lots(reading), opened_ms if reading.has_time else now_ms)
+        self.fills.standing.open(_lots(reading), opened_ms)
         self._recognise(reading)
         self._funding.read(reading)
         self.leverage.read(reading)
@@ -284,37 +292,34 @@ class Session:
                 raise
             self._failures = 0
             told = self.fills.told
-            shown_ns = reading.state.ts_venue_ns if reading and reading.has_time else None
+            shown_ns = None
+            if reading is not None and reading.has_time and not reading.is_complete:
+                shown_ns = reading.state.ts_venue_ns
             bad = self.fills.take(page, started_ns, shown_ns)
             if reading is not None:
                 has_news = self.fills.told > told
                 if not has_news and not bad:
-                    self._accept(reading)
+                    self._accept()
                 self._take(reading, started_ns, has_news=has_news)
-            self.families.drop_again()
-            is_told = started_ns - self._told_ns < UNTOLD_S_MAX * NS_PER_S
+            self.families.look()
+            untold_s_max = max(UNTOLD_S_MAX, 3 * self._settings.account_poll_s)
+            is_told = started_ns - self._told_ns < untold_s_max * NS_PER_S
             is_whole = not bad and not self.fills.endings.missing and is_told
             self._tell_health(is_healthy=is_whole, phase=StreamPhase.GAP)
 
-    def _accept(self, reading: Reading) -> None:
+    def _accept(self) -> None:
         """A reading, and no fill after it: what it shows stands, where ours cannot be the cause."""
         alive = self.tickets.alive()
-        if not all(ticket.instrument for ticket in alive):
-            return  # one of an earlier run may be on any market
-        now_ns = self._clock.now_ns()
-        as_of_ms = _time_ms(reading) if reading.has_time else now_ns // NS_PER_MS
-        self.fills.standing.accept(
-            {ticket.instrument for ticket in alive},
-            {ticket.instrument for ticket in alive if ticket.phase is not Phase.LIVE},
-            as_of_ms,
-            self._clock.monotonic_ns(),
-        )
+        if all(ticket.instrument for ticket in alive):  # else one may be on any market
+            unsettled = [one for one in alive if one.phase is not Phase.LIVE or not one.is_stated]
+            markets = {one.instrument for one in unsettled}
+            self.fills.standing.accept(markets, self._clock.monotonic_ns())
 
     def _take(self, reading: Reading, started_ns: int, *, has_news: bool) -> None:
+        is_older = has_news
         if reading.has_time:
             is_older = self.fills.newest_ms > _time_ms(reading)
-        else:
-            is_older = has_news and not self.fills.standing.is_explained
+        is_older = is_older and not self.fills.standing.is_explained
         for event in self._funding.read(reading):
             self.tell(event)
         self.leverage.read(reading)
@@ -372,6 +377,9 @@ class Session:
 
     def _ended(self, ticket: Ticket) -> None:
         self.families.ended(ticket)
+
+    def _came_back(self, tickets: list[Ticket]) -> None:
+        self.families.came_back(tickets)
 
     def _unclear(self, ticket: Ticket) -> None:
         self.settler.note_unclear(ticket)

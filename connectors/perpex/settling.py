@@ -25,7 +25,7 @@ from connectors.perpex.mapping.settings import PerpexSettings
 from connectors.perpex.mapping.wire import OrderWire
 from connectors.perpex.numbers import lots_stated, scaled
 from connectors.perpex.telling import Teller
-from connectors.perpex.tickets import NOT_FOUND, Phase, Ticket, Tickets
+from connectors.perpex.tickets import DISMISSED, NOT_FOUND, Phase, Ticket, Tickets
 from engine.drive.seams import Clock
 from engine.errors import VenueError
 from engine.model.effects import AskOrder
@@ -38,7 +38,10 @@ UNCLEAR_STREAM: Final = "unclear-order"
 
 
 class Settler:
-    """The unsettled orders of one account. `on_end` hears of each that turned out to be gone."""
+    """The unsettled orders of one account. `on_end` hears of each that turned out to be gone.
+
+    `on_back` hears of those that were told to be gone and are listed again.
+    """
 
     def __init__(  # noqa: PLR0913 - what settling needs
         self,
@@ -50,6 +53,7 @@ class Settler:
         clock: Clock,
         *,
         on_end: Callable[[Ticket], None],
+        on_back: Callable[[list[Ticket]], None],
     ) -> None:
         self.asked: dict[str, tuple[AskOrder, int]] = {}
         self.blocked: set[str] = set()
@@ -61,6 +65,7 @@ class Settler:
         self._settings = settings
         self._clock = clock
         self._on_end = on_end
+        self._on_back = on_back
         self._log = structlog.get_logger().bind(account=teller.account)
 
     @property
@@ -95,7 +100,7 @@ class Settler:
         self.asked.pop(cloid, None)
         found = self._tickets.generations(cloid)
         for ticket in found:
-            self._gone(ticket, "dismissed by the operator")
+            self._gone(ticket, DISMISSED)
         self._unblock()
         return bool(found)
 
@@ -159,6 +164,7 @@ class Settler:
 
     def _revive(self, listed: Iterable[OrderWire], started_ns: int) -> None:
         """Take up again what ended because nothing was seen of it, and does rest."""
+        back = []
         for order in listed:
             ticket = self._tickets.find(order.id, order.client_order_id)
             is_over = ticket is not None and ticket.phase is Phase.ENDED
@@ -167,7 +173,8 @@ class Settler:
             if ticket.is_only_missed and not ticket.is_filled:
                 self._log.error("perpex: an order taken for gone does rest", cloid=ticket.cloid)
                 self._tickets.revive(ticket, self._clock.monotonic_ns())
-                self._teller.accepted(ticket)
+                back.append(ticket)
+        self._on_back(back)
 
     def _fits(self, ticket: Ticket, order: OrderWire) -> bool:
         """Whether an order of nobody's has every fact of one that we sent, and no other client."""
@@ -191,7 +198,7 @@ class Settler:
         known = self._instruments.get(ticket.instrument)
         if known is not None:
             lots = lots_stated(order.filled_size, known.sz_decimals)
-            ticket.stated_lots = max(ticket.stated_lots, lots)
+            ticket.state_filled(lots)
         if ticket.phase is Phase.UNCLEAR:
             ticket.move(Phase.LIVE, self._clock.monotonic_ns())
             if ticket.cloid not in self.asked:

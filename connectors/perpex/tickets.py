@@ -20,6 +20,7 @@ from engine.model.units import Side, Tif
 ENDED_REMEMBERED_MAX: Final = 10_000
 SIGHTED_REMEMBERED_MAX: Final = 10_000
 NOT_FOUND: Final = "not found at the venue"
+DISMISSED: Final = "dismissed by the operator"
 
 
 class Phase(IntEnum):
@@ -40,8 +41,8 @@ class Ticket:
     `stated_lots` what it said while it was listed. `missed` is how many readings of the account in
     a row did not list it, `proofs` how many in a row proved that its fills are read. `is_told` says
     that the sink knows of its end, `is_replaced` that a modify is to put another in its place;
-    `prior_lots` is what was filled of earlier generations, or may have been of any. `unwanted_ns`
-    is when it was last canceled for having lost its purpose, 0 if it has one.
+    `prior_lots` is what was filled of earlier generations, or may have been of any. `is_stated`
+    says that listings tell what was filled of it.
     """
 
     __slots__ = (
@@ -52,6 +53,7 @@ class Ticket:
         "generation",
         "instrument",
         "is_replaced",
+        "is_stated",
         "is_told",
         "is_trigger",
         "is_triggered",
@@ -71,7 +73,6 @@ class Ticket:
         "stated_lots",
         "sz_lots",
         "tif",
-        "unwanted_ns",
     )
 
     def __init__(self, instrument: str, cloid: str, generation: int, sent_ns: int) -> None:
@@ -97,7 +98,7 @@ class Ticket:
         self.polls = 0
         self.proofs = 0
         self.stated_lots = 0
-        self.unwanted_ns = 0
+        self.is_stated = False
         self.is_told = False
         self.is_replaced = False
         self.prior_lots = 0
@@ -142,7 +143,12 @@ class Ticket:
     @property
     def is_only_missed(self) -> bool:
         """Whether nothing but its absence says that it left the book."""
-        return self.reason in {NOT_FOUND, names.Code.ORDER_NOT_FOUND}
+        return self.reason in {NOT_FOUND, DISMISSED, names.Code.ORDER_NOT_FOUND}
+
+    def state_filled(self, lots: int) -> None:
+        """A listing or an answer says what was filled so far; -1 where it does not."""
+        self.is_stated = lots >= 0
+        self.stated_lots = max(self.stated_lots, lots)
 
     def leave_book(self, expected_lots: int, reason: str, now_ns: int) -> None:
         """It rests no more; of it `expected_lots` were filled, -1 where the venue did not say."""
@@ -221,15 +227,11 @@ class Tickets:
 
     def revive(self, ticket: Ticket, now_ns: int) -> None:
         """One that ended because nothing was seen of it is listed after all."""
-        self._ended.remove(ticket)
-        self._alive[ticket.cloid, ticket.generation] = ticket
-        ticket.is_told = False
+        if ticket in self._ended:
+            self._ended.remove(ticket)
         ticket.expected_lots = -1
         ticket.move(Phase.LIVE, now_ns)
-        for other in self._alive.values():
-            if other.parent == ticket.cloid:
-                other.unwanted_ns = 0
-        self.count()
+        self.add(ticket)
 
     def count(self) -> None:
         """Tell how many may rest."""
@@ -274,14 +276,13 @@ class Tickets:
         return siblings if self._has_filled(ticket) else children
 
     def _has_filled(self, ticket: Ticket) -> bool:
-        """Whether any of an order was filled: as it was booked, or only stated so far."""
-        if ticket.booked_lots + ticket.prior_lots > 0:
-            return True
+        """Whether any of an order was filled, in any generation: booked, or only stated so far."""
         newest = self._newest.get(ticket.cloid, ticket)
         known = [self._by_key.get((ticket.cloid, n)) for n in range(newest.generation + 1)]
         return any(
-            one is not None and max(one.expected_lots, one.stated_lots) > 0
+            one.booked_lots + one.prior_lots > 0 or max(one.expected_lots, one.stated_lots) > 0
             for one in (ticket, *known)
+            if one is not None
         )
 
     def find(self, order_id: str, client: str | None) -> Ticket | None:

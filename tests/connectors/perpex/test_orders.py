@@ -1389,7 +1389,7 @@ def test_opening_again_tells_the_fills_since_the_newest_that_was_booked() -> Non
 
     names, queries = run_virtual(run())
     assert ["OrderFilled 0"] == names
-    assert f"start={T0_MS - 602_000}" in queries[0]
+    assert f"start={T0_MS - 62_000}" in queries[0]
 
 
 def test_orders_of_an_earlier_run_are_recognised_asked_about_and_settled() -> None:

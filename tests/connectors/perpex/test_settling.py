@@ -50,7 +50,7 @@ class Parts:
         )  # fmt: skip
         self.settler = Settler(
             teller, self.tickets, self.fills, known, settings, self.clock,
-            on_end=lambda _: None,
+            on_end=lambda _: None, on_back=lambda _: None,
         )  # fmt: skip
 
     def ticket(self, cloid: str, phase: Phase) -> Ticket:
