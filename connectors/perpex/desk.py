@@ -24,7 +24,7 @@ from connectors.perpex.mapping.settings import PerpexSettings
 from connectors.perpex.mapping.wire import CanceledWire, OrderWire
 from connectors.perpex.numbers import lots_stated
 from connectors.perpex.plan import POST, Step, decode_plan, encode_plan, make_plan
-from connectors.perpex.rest import Outcome, PerpexRest, Unclear
+from connectors.perpex.rest import CANCEL_TRIES_MAX, Outcome, PerpexRest, Unclear
 from connectors.perpex.telling import Entry, Teller
 from connectors.perpex.tickets import NOT_FOUND, Phase, Ticket, Tickets
 from engine.drive.seams import Clock
@@ -119,9 +119,9 @@ class Desk:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def cancel_quietly(self, ticket: Ticket) -> None:
-        """Cancel an order that lost its purpose, as the venue itself would have done."""
+        """Cancel an order that lost its purpose, by one try: what is asked for comes first."""
         command = CancelOrder(ticket.instrument, ticket.cloid, ticket.generation)
-        self._begin(self._cancel(command), {ticket.cloid}, (command,))
+        self._begin(self._cancel(command, tries_max=1), {ticket.cloid}, (command,))
 
     def is_busy(self, cloid: str) -> bool:
         """Whether something about an order is on its way."""
@@ -292,7 +292,7 @@ class Desk:
 
     # -- cancels ---------------------------------------------------------------------------------
 
-    async def _cancel(self, command: CancelOrder) -> None:
+    async def _cancel(self, command: CancelOrder, *, tries_max: int = CANCEL_TRIES_MAX) -> None:
         """Cancel what lives of an order: its newest generation, once that is known."""
         ticket = self._to_cancel(command)
         if ticket is None:
@@ -307,7 +307,7 @@ class Desk:
             self._wake()
             self._teller.cancel_refused(command, ticket.reason)
             return
-        outcome = await self._rest.cancel(ticket.order_id)
+        outcome = await self._rest.cancel(ticket.order_id, tries_max=tries_max)
         if isinstance(outcome, Payload) and self._note_cancel(ticket, outcome):
             self._wake()
         elif _is_unclear(outcome):

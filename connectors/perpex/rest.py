@@ -208,7 +208,9 @@ class PerpexRest:
             headers[names.IDEMPOTENCY_HEADER] = client_id
         return await self._write("POST", path, body, headers)
 
-    async def cancel(self, order_id: str, *, is_paid: bool = False) -> Outcome:
+    async def cancel(
+        self, order_id: str, *, is_paid: bool = False, tries_max: int = CANCEL_TRIES_MAX
+    ) -> Outcome:
         """DELETE /orders/{id}, tried again where that does no harm; waits for the budget.
 
         `is_paid` says that the budget has counted the first try already.
@@ -219,7 +221,7 @@ class PerpexRest:
         outcome: Outcome = NotSent("not tried")
         unclear: Outcome | None = None
         was_renewed = False
-        for tries in range(1, CANCEL_TRIES_MAX + 1):
+        for tries in range(1, tries_max + 1):
             if tries > 1:
                 await self._back_off(tries - 1)
             if tries > 1 or not is_paid:
