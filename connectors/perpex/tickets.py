@@ -152,7 +152,7 @@ class Ticket:
 
     def leave_book(self, expected_lots: int, reason: str, now_ns: int) -> None:
         """It rests no more; of it `expected_lots` were filled, -1 where the venue did not say."""
-        self.expected_lots = max(expected_lots, self.expected_lots)
+        self.expected_lots = expected_lots
         self.reason = reason
         if self.phase < Phase.ENDING:
             self.move(Phase.ENDING, now_ns)
@@ -199,13 +199,9 @@ class Tickets:
                 later.prior_lots += lots
 
     def spare(self, entry: Ticket, lots: int = 1) -> None:
-        """So much of an entry may have been filled: its children stay, and those of later ones."""
-        if entry.parent:
-            return
-        entry.prior_lots += lots
-        for later in self.generations(entry.cloid):
-            if later.generation > entry.generation:
-                later.prior_lots += lots
+        """So much of an entry may have been filled: its children stay."""
+        if not entry.parent:
+            entry.prior_lots += lots
 
     def learn(self, ticket: Ticket, order_id: str) -> None:
         """The venue's id of an order became known."""

@@ -646,3 +646,125 @@ def test_an_order_without_a_market_is_not_told() -> None:
     parts.take()
     assert [] == parts.heard
     assert not ticket.is_told
+
+
+def test_a_child_filled_whole_takes_its_sibling_along_whatever_else_the_account_holds() -> None:
+    async def story(rig: Rig) -> list[str]:
+        await bracket(rig)
+        rows = [fill("a"), fill("b", order_id="2", client_order_id=OTHER, side="sell")]
+        rig.on("GET trades", reply(rows))
+        rig.on("GET account", reply(account(positions=[position(size="3")])))
+        await asyncio.sleep(5)
+        return gone(rig)
+
+    assert ["3"] == play(story)
+
+
+@pytest.mark.parametrize(("news", "after_s"), [(Side.BUY, 20), (Side.SELL, 10)])
+def test_news_of_its_market_and_side_prove_nothing_of_an_order(news: Side, after_s: int) -> None:
+    parts = Parts()
+    ticket = parts.ticket(CLOID, Phase.LIVE)
+    ticket.leave_book(-1, "ORDER_NOT_FOUND", parts.clock.monotonic_ns())
+    seconds = 0
+    while ticket.phase is Phase.ENDING:
+        seconds += 1
+        parts.clock.advance(NS_PER_S)
+        side = "buy" if news is Side.BUY else "sell"
+        row = fill(f"{seconds}", order_id="9", client_order_id="another", side=side, size="0.001")
+        parts.fills.standing.show({BTC: news * min(seconds, 17)})
+        parts.take(*[row] if seconds <= 17 else [])
+
+    assert after_s == seconds
+
+
+@pytest.mark.parametrize(("quiet", "phase"), [(3, Phase.ENDED), (2, Phase.ENDING)])
+def test_a_proof_is_three_readings_in_a_row(quiet: int, phase: Phase) -> None:
+    parts = Parts()
+    ticket = parts.ticket(CLOID, Phase.LIVE)
+    ticket.leave_book(-1, "ORDER_NOT_FOUND", parts.clock.monotonic_ns())
+    for second in range(12):
+        parts.clock.advance(NS_PER_S)
+        parts.take(*[fill("bad", side="?")] if second == 11 - quiet else [])
+
+    assert phase is ticket.phase
+
+
+def test_what_a_listing_stated_is_waited_for_until_it_is_booked() -> None:
+    parts = Parts()
+    ticket = parts.ticket(CLOID, Phase.LIVE)
+    parts.tickets.learn(ticket, "1")
+    ticket.state_filled(200)
+    ticket.leave_book(-1, "ORDER_NOT_FOUND", parts.clock.monotonic_ns())
+    phases = []
+    for rows in ([], [fill(size="0.2")]):
+        for _ in range(12):
+            parts.clock.advance(NS_PER_S)
+            parts.take(*rows)
+        phases.append(ticket.phase)
+
+    assert [Phase.ENDING, Phase.ENDED] == phases
+
+
+def test_a_child_of_which_nothing_is_known_says_nothing_of_its_sibling() -> None:
+    parts = Parts()
+    child, sibling = (parts.ticket(cloid, Phase.LIVE) for cloid in (OTHER, THIRD))
+    child.parent = sibling.parent = CLOID
+    parts.tickets.spare(child)
+
+    assert [] == parts.tickets.family(child)
+
+
+def test_an_order_that_was_dismissed_and_is_listed_is_canceled() -> None:
+    async def story(rig: Rig) -> int:
+        rig.on("POST orders", 60.0)
+        rig.send(place())
+        await until(lambda: bool(rig.told(OrderUnclear)))
+        rig.session.settler.dismiss(CLOID)
+        rig.on("GET account", reply(account(open_orders=[order("1")])))
+        rig.on("DELETE orders/1", reply({"status": "canceled", "filled_size": "0"}))
+        await asyncio.sleep(30)
+        return len(rig.http.calls("DELETE", "/1"))
+
+    assert play(story) > 0
+
+
+def test_a_reading_that_began_before_an_order_was_given_up_brings_it_not_back() -> None:
+    parts = Parts()
+    ticket = parts.ticket(CLOID, Phase.UNCLEAR)
+    started_ns = parts.clock.monotonic_ns()
+    parts.clock.advance(1)
+    parts.settler.dismiss(CLOID)
+    phases = []
+    for asked_ns in (started_ns, None):
+        parts.review(order(), started_ns=asked_ns)
+        phases.append(ticket.phase)
+
+    assert [Phase.ENDED, Phase.LIVE] == phases
+
+
+def test_a_cancel_of_an_order_that_ended_asks_the_venue_nothing() -> None:
+    async def story(rig: Rig) -> int:
+        await bracket(rig)
+        for _ in range(3):
+            rig.send(CANCEL, kind="cancel")
+            await asyncio.sleep(20)
+        return len(rig.http.calls("DELETE", "/1"))
+
+    assert 1 == play(story)
+
+
+def test_an_order_that_is_listed_no_more_is_asked_to_be_canceled_once() -> None:
+    async def story(rig: Rig) -> int:
+        await bracket(rig)
+        rig.on("DELETE orders/1", NOT_FOUND)
+        rig.on("GET account", reply(held("0.2")))
+        rig.session.hasten()
+        ticket = rig.session.tickets.get(CLOID, 0)
+        assert ticket is not None
+        await until(lambda: ticket.phase is Phase.ENDING)
+        for _ in range(5):
+            rig.send(CANCEL, kind="cancel")
+            await asyncio.sleep(1)
+        return len(rig.http.calls("DELETE", "/1"))
+
+    assert 1 == play(story)

@@ -157,7 +157,7 @@ def test_a_row_that_could_not_be_read_at_first_is_not_counted_twice() -> None:
     async def story(rig: Rig) -> int:
         rig.on("GET account", reply(account(positions=[position(size="0.2")])))
         rig.on("GET trades", reply([fill("a", size="0.2", side="?", **FOREIGN)]))
-        await asyncio.sleep(40)
+        await asyncio.sleep(100)
         rig.on("GET trades", reply([fill("a", size="0.2", **FOREIGN)]))
         rest = order("1")
         rig.on("POST orders", reply(rest))
