@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
 from engine.budget import BudgetLimits
-from engine.model.commands import Approved, CancelOrder, Place, RiskClass
+from engine.model.commands import Approved, CancelOrder, ModifyOrder, Place, RiskClass
 from engine.model.intents import AnyIntent
 from engine.model.orders import OrderState
 from engine.model.units import Tif
+from engine.room_cancels import takers_of
 from engine.state.exposure import Exposure
 from engine.state.orders import Order, Orders, new_order
 from engine.submission import Planner
 from tests.engine.builders import (
     BTC,
+    BUY,
     ETH,
     MAIN,
     SELL,
@@ -57,6 +59,23 @@ def test_what_makes_room_for_an_order_that_is_turned_down_goes_for_a_later_one()
     assert [("cancel", plain), ("place", earlier.cloid), ("place", later.cloid)] == told(
         commands(house.ask(earlier, turned_down, later))
     )
+
+
+def test_room_for_several_orders_is_made_at_once_before_the_first_of_them() -> None:
+    house = live_house()
+    house.hold(2.0)
+    older, newer = (house.rest(SELL, px, 1.0) for px in (110.0, 111.0))
+    house.halt()
+    leave_actions(house, 2)
+    first = house.limit(SELL, 104.0, 1.0, reduce_only=True)
+    second = house.limit(SELL, 105.0, 1.0, reduce_only=True, tif=Tif.ALO)
+
+    assert [
+        ("cancel", newer),
+        ("cancel", older),
+        ("place", first.cloid),
+        ("place", second.cloid),
+    ] == told(commands(house.ask(first, second)))
 
 
 @pytest.mark.parametrize("spare", [leave_actions, leave_weight])
@@ -166,7 +185,38 @@ def test_every_order_is_as_what_was_sent_leaves_it_whatever_the_budget(
     assert sum(order.counted_lots for order in live) == house.account.exposure(BTC).sell_lots
 
 
-# -- two accounts on one market --------------------------------------------------------------------
+# -- whom it is for --------------------------------------------------------------------------------
+
+PLAIN = Place(BTC, "plain", SELL, 100, 1, Tif.GTC)
+REDUCING = Place(BTC, "reducing", SELL, 100, 1, Tif.GTC, reduce_only=True)
+MODIFY = ModifyOrder(BTC, "modify", 1, SELL, 100, 1, Tif.GTC, reduce_only=True)
+
+
+@pytest.mark.parametrize(
+    ("command", "account", "is_for_it"),
+    [
+        (REDUCING, MAIN, True),
+        (MODIFY, MAIN, True),
+        (replace(REDUCING, reduce_only=False), MAIN, False),
+        (replace(MODIFY, reduce_only=False), MAIN, False),
+        (replace(REDUCING, parent="entry"), MAIN, False),
+        (replace(REDUCING, side=BUY), MAIN, False),
+        (replace(REDUCING, instrument=ETH), MAIN, False),
+        (REDUCING, OTHER, False),
+    ],
+)
+def test_it_is_for_what_is_approved_after_it_and_reduces_on_its_side_of_its_market(
+    command: Place | ModifyOrder, account: str, *, is_for_it: bool
+) -> None:
+    orders = Orders()
+    orders.add(new_order(PLAIN, MAIN, "one", Exposure(), (1_000, 1_000, 100), 1, ""))
+    cancel = Approved(MAIN, "one", RiskClass.CANCEL, CancelOrder(BTC, "plain", 0))
+    earlier = Approved(MAIN, "one", RiskClass.REDUCE, replace(REDUCING, cloid="earlier"))
+    later = Approved(account, "one", RiskClass.REDUCE, command)
+
+    takers = takers_of([earlier, cancel, later], {"plain"}, orders)
+
+    assert {"plain": {command.cloid} if is_for_it else set()} == takers
 
 
 def planned(*, is_room_of_other: bool) -> tuple[list[str], Order]:
@@ -174,18 +224,16 @@ def planned(*, is_room_of_other: bool) -> tuple[list[str], Order]:
     orders = Orders()
     planner = Planner(BudgetLimits(), orders)
     planner.address(MAIN).read(10_000, 10_000)
-    plain = Place(BTC, "plain", SELL, 100, 1, Tif.GTC)
-    reducing = msgspec.structs.replace(plain, cloid="here", reduce_only=True)
-    there = msgspec.structs.replace(reducing, cloid="there")
+    here, there = (replace(REDUCING, cloid=cloid) for cloid in ("here", "there"))
     of_plain = OTHER if is_room_of_other else MAIN
-    for place, account in ((plain, of_plain), (reducing, MAIN), (there, OTHER)):
+    for place, account in ((PLAIN, of_plain), (here, MAIN), (there, OTHER)):
         orders.add(new_order(place, account, "one", Exposure(), (1_000, 1_000, 100), 1, ""))
     resting = orders.get("plain")
     assert resting is not None
     orders.send_cancel(resting, 2)
     orders.making_room.add("plain")
     cancel = Approved(of_plain, "one", RiskClass.CANCEL, CancelOrder(BTC, "plain", 0))
-    items = [Approved(MAIN, "one", RiskClass.REDUCE, reducing), cancel]
+    items = [Approved(MAIN, "one", RiskClass.REDUCE, here), cancel]
     items = items if is_room_of_other else items[::-1]
     items.append(Approved(OTHER, "one", RiskClass.REDUCE, there))
     sent = commands(planner.plan(items, 10**18))

@@ -253,19 +253,18 @@ def test_what_a_lost_cancel_may_leave_at_rest_does_not_count_as_leaving() -> Non
 
 
 def test_an_order_that_turns_out_to_rest_is_canceled_for_room_again() -> None:
-    house, resting = with_unknown(unclear_cancel)
+    house, resting = with_unknown(unclear_order)
+    assert ["cancel", "place"] == reduce_a_part(house)
     house.accept(resting)
 
-    assert ["cancel", "place"] == reduce_a_part(house)
+    assert room_again(house, 0)
 
 
 def test_an_order_whose_cancel_the_budget_turned_down_is_canceled_for_room_later() -> None:
     house, _ = with_unknown(unclear_order)
     leave_weight(house, 1)
 
-    assert ["place"] == reduce_a_part(house)
-    house.tick(ms=60_000)
-    assert ["cancel", "place"] == reduce_a_part(house)
+    assert [False, True] == [room_again(house, ms) for ms in (59_000, 1_000)]
 
 
 def test_a_strategy_may_cancel_an_order_of_unclear_outcome_as_often_as_it_likes() -> None:
@@ -314,6 +313,20 @@ def test_what_a_cancel_on_its_way_takes_away_is_not_taken_from_another_too() -> 
     house.ask(house.limit(SELL, 100.0, 1.0, reduce_only=True))
 
     assert OrderState.OPEN is house.order(kept).state
+
+
+def test_where_a_cancel_on_its_way_takes_too_little_away_another_order_goes_too() -> None:
+    house = live_house()
+    house.hold(2.0)
+    other = house.rest(SELL, 101.0, 1.0)
+    going = house.rest(SELL, 102.0, 1.0)
+    house.unclear(going)
+    house.ask(house.strategies[0].cancel(BTC, going))
+    house.halt()
+
+    *canceled, _ = told(commands(house.ask(house.limit(SELL, 100.0, 1.5, reduce_only=True))))
+
+    assert [("cancel", other)] == canceled
 
 
 @pytest.mark.parametrize("is_beside_one_that_goes", [False, True])
@@ -414,16 +427,21 @@ def test_of_two_reduce_only_orders_the_one_that_goes_has_its_room_made() -> None
 
 
 @pytest.mark.parametrize(
-    ("weight", "expected"),
-    [(1, ["place plain"]), (3, ["place plain", "place reducing", "cancel plain"])],
+    ("leave", "much", "expected"),
+    [
+        (leave_weight, 1, ["place plain"]),
+        (leave_weight, 3, ["place plain", "place reducing", "cancel plain"]),
+        (leave_actions, 1, ["place plain"]),
+        (leave_actions, 2, ["place plain", "place reducing", "cancel plain"]),
+    ],
 )
 def test_an_order_of_the_same_step_is_canceled_after_it_went_or_not_at_all(
-    weight: int, expected: list[str]
+    leave: Callable[[House, int], None], much: int, expected: list[str]
 ) -> None:
     house = live_house()
     house.hold(1.0)
     house.halt()
-    leave_weight(house, weight)
+    leave(house, much)
     plain = house.limit(SELL, 101.0, 1.0)
     reducing = house.limit(SELL, 100.0, 1.0, reduce_only=True)
     names = {plain.cloid: "plain", reducing.cloid: "reducing"}
