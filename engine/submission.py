@@ -6,8 +6,8 @@ its block (protocol 7.6). Reduce-only orders go apart from those that may add: t
 and nothing that is wrong with an order beside them shall keep them from the venue. A batch weighs 1
 up to 39 commands. An entry and its protection are one batch of their own, whole or not at all. What
 the budget does not cover is refused, adds first: cancels and reduces may use the whole of it. A
-cancel that only makes room for a reduce-only order (`risk.room`) goes right before it, if that one
-goes and the budget covers both: the reduce-only order has the first claim.
+cancel that only makes room for a reduce-only order (`engine.room_cancels`) goes right before it, if
+that one goes and the budget covers both: whatever reduces has the first claim.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ from engine.model.commands import (
 from engine.model.effects import Effect, Record, Submit
 from engine.model.intents import AnyIntent, CancelQuote, PlaceLimit
 from engine.model.units import Tif
-from engine.state.orders import Order, Orders
+from engine.room_cancels import Takers, first_taken, is_due, takers_of
+from engine.state.orders import Orders
 from engine.state.withdrawn import take_back
 
 _ADD: Final = RiskClass.ADD
@@ -140,18 +141,6 @@ def _berth(item: Approved, placed: set[str], parents: set[str]) -> tuple[str, _K
     return kind, (kind, item.account), item.risk_class
 
 
-def _leaves_over(command: Command, order: Order) -> bool:
-    """Whether a command is a reduce-only order that closes what the other order would have."""
-    if type(command) is Place:
-        is_reducing = command.reduce_only and not command.parent
-    elif type(command) is ModifyOrder:
-        is_reducing = command.reduce_only
-    else:
-        return False
-    where = command.instrument, command.side
-    return is_reducing and where == (order.instrument, order.side)
-
-
 def _held_back(groups: Sequence[_Group], room: Container[str]) -> list[Approved]:
     """Take the cancels that only make room out of those that go first."""
     held: list[Approved] = []
@@ -231,20 +220,20 @@ class Planner:
         if at_once is not None:
             return at_once
         effects: list[Effect] = []
-        held = _held_back(groups, room) if room else []
-        for group in groups:
+        takers = takers_of(approved, room, self._orders) if room else {}
+        held = _held_back(groups, takers) if takers else []
+        for number, group in enumerate(groups, 1):
             if group.rank > _ADD:
                 # What the budget has just turned down is gone, and needs no cancel.
                 known = [item for item in group.urgent if self._is_known(item)]
-                group.urgent = [item for item in known if self._is_due(item, room, effects)]
+                group.urgent = [item for item in known if is_due(item, takers, effects)]
                 held += [item for item in known if item not in group.urgent]
-            start = len(effects)
             if group.kind == "bracket":
                 self._send_whole(group, now_ns, effects)
             else:
                 self._send_all(group, now_ns, effects)
-            if held:
-                held = self._send_room(held, room, now_ns, effects, start)
+            if held and all(later.rank >= _ADD for later in groups[number:]):
+                held = self._send_room(held, takers, now_ns, effects)
         for item in held:
             take_back(self._orders, item.command)
         return effects
@@ -279,38 +268,21 @@ class Planner:
         command = item.command
         return type(command) is CancelOrder and self._orders.get(command.cloid) is not None
 
-    def _is_due(self, item: Approved, room: Container[str], effects: Sequence[Effect]) -> bool:
-        """Whether a cancel has somebody who wants it: whoever asked, or an order it makes room for.
-
-        Such an order is a reduce-only one on the same side that is among what goes out.
-        """
-        canceled = item.command
-        if type(canceled) is not CancelOrder or canceled.cloid not in room:
-            return True
-        order = self._orders.get(canceled.cloid)
-        return order is not None and any(
-            _leaves_over(command, order)
-            for effect in effects
-            if type(effect) is Submit and effect.batch.account == order.account
-            for command in effect.batch.commands
-        )
-
     def _send_room(
-        self,
-        held: list[Approved],
-        room: Container[str],
-        now_ns: int,
-        effects: list[Effect],
-        start: int,
+        self, held: list[Approved], takers: Takers, now_ns: int, effects: list[Effect]
     ) -> list[Approved]:
-        """Send, before the effects from `start` on, what makes room for these; the rest is left."""
-        due = [item for item in held if self._is_due(item, room, effects[start:])]
-        if due:
+        """Send what makes room for orders among the effects, before them; the rest is left."""
+        due: dict[str, list[Approved]] = {}
+        for item in held:
+            if is_due(item, takers, effects):
+                due.setdefault(item.account, []).append(item)
+        for account, items in due.items():
             before: list[Effect] = []
-            group = _Group("cancel", due[0].account, RiskClass.CANCEL, due, [])
-            self._in_batches(group, due, True, now_ns, before)  # noqa: FBT003
+            group = _Group("cancel", account, RiskClass.CANCEL, items, [])
+            self._in_batches(group, items, True, now_ns, before)  # noqa: FBT003
+            start = min(first_taken(item, takers, effects) for item in items)
             effects[start:start] = before
-        return [item for item in held if item not in due]
+        return [item for item in held if item not in due.get(item.account, ())]
 
     def _send_all(self, group: _Group, now_ns: int, effects: list[Effect]) -> None:
         """Everything of one kind, in batches; the budget is kept for what is urgent."""

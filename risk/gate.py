@@ -277,6 +277,7 @@ class Gate:
         for order in left_over(self._orders, self._checks, asking, reduce, self._halt_reason()):
             self._making_room += self._cancel_order(order, asking)
             self._orders.making_room.add(order.cloid)
+            order.room_ns = asking.now_ns
 
     # -- cancels and modifies ----------------------------------------------------------------------
 
@@ -287,10 +288,8 @@ class Gate:
         return self._cancel_order(order, asking)
 
     def _cancel_all(self, intent: CancelAll, asking: Asking) -> list[Verdict]:
-        verdicts: list[Verdict] = []
-        for order in list(self._orders.live(asking.strategy, intent.instrument).values()):
-            verdicts += self._cancel_order(order, asking)
-        return verdicts
+        live = list(self._orders.live(asking.strategy, intent.instrument).values())
+        return [verdict for order in live for verdict in self._cancel_order(order, asking)]
 
     def _cancel_quote(self, intent: CancelQuote, asking: Asking) -> list[Verdict]:
         order = self._orders.quote(asking.strategy, intent.instrument, intent.quote)
@@ -298,7 +297,10 @@ class Gate:
 
     def _cancel_order(self, order: Order, asking: Asking) -> list[Verdict]:
         """A cancel, unless the order is gone or a cancel is already on its way."""
-        self._orders.making_room.discard(order.cloid)
+        if order.cloid in self._orders.making_room:
+            # Its cancel is among what this step sends, and goes now whoever it made room for.
+            self._orders.making_room.remove(order.cloid)
+            return []
         state = order.state
         if state >= FINAL_FROM or state is _CANCELING:
             return []
@@ -377,8 +379,7 @@ class Gate:
         venue_max = asking.market.instrument.leverage_max
         allowed = min(venue_max, self.limits.leverage_max or venue_max)
         if not 1 <= intent.leverage <= allowed or intent.leverage % 1:
-            measured = str(intent.leverage)
-            return [self._refuse("", asking, "leverage", f"1..{allowed}", measured)]
+            return [self._refuse("", asking, "leverage", f"1..{allowed}", str(intent.leverage))]
         if self._halt_reason():
             return [self._refuse("", asking, "halted", "not halted", self._halt_reason())]
         account = asking.account

@@ -49,7 +49,8 @@ class CashBook:
     """Books what moves one account's position and cash; `address` is in lower case.
 
     Rows at or before the `*_after_ms` (venue time) are history that the account's starting state
-    holds. `newest_fill_ms` and `newest_funding_ms` say from where to ask for what was missed.
+    holds. `newest_fill_ms` and `newest_funding_ms` say from where to ask for what was missed: no
+    later than now, or what happens until then would be held to be read.
     """
 
     def __init__(self, common: Common, reports: Reports, account: str, address: str) -> None:
@@ -88,7 +89,8 @@ class CashBook:
         self.fills_after_ms = max(0, self.newest_fill_ms - overlap_ms - 1)
         self.fundings_after_ms = max(0, self.newest_funding_ms - overlap_ms - 1)
         # Of rows of that time some may be booked already: the driver passes over those.
-        self.transfers_after_ms = left.transfers_seen_ms.get(account, left.nonce_max) - 1
+        transfers_ms = left.transfers_seen_ms.get(account, left.nonce_max)
+        self.transfers_after_ms = min(now_ms, transfers_ms) - 1
         return True
 
     def begin_at(self, ts_ms: int) -> None:
@@ -128,7 +130,8 @@ class CashBook:
         tid = trade_id(fill)
         if not self._fills.is_new((fill.time_ms, instrument.id, tid)):
             return False
-        self.newest_fill_ms = max(self.newest_fill_ms, fill.time_ms)
+        now_ms = self._common.time.now_ms()
+        self.newest_fill_ms = max(self.newest_fill_ms, min(now_ms, fill.time_ms))
         cloid = fill.cloid if isinstance(fill.cloid, str) else None
         self._common.orders.adopt(self.account, instrument.id, cloid)
         leg = self._common.orders.find(self.account, fill.oid, cloid)
@@ -200,7 +203,8 @@ class CashBook:
         where = f"{self._common.venue}:{row.coin}" if instrument is None else instrument.id
         if not self._fundings.is_new((row.time_ms, where)):
             return False
-        self.newest_funding_ms = max(self.newest_funding_ms, row.time_ms)
+        now_ms = self._common.time.now_ms()
+        self.newest_funding_ms = max(self.newest_funding_ms, min(now_ms, row.time_ms))
         now_ns = self._common.clock.now_ns()
         ts_ns = row.time_ms * NS_PER_MS
         self._common.emit(FundingPaid(ts_ns, now_ns, self.account, where, paid_e8, lots, rate))
@@ -219,6 +223,7 @@ class CashBook:
         return count
 
     def _book_transfer(self, row: ledger.LedgerUpdate) -> bool:
+        self._check_time("ledger row", row.time_ms)
         amount_e8 = transferred_e8(row.delta, self.address)
         key = row.time_ms, row.hash, repr(row.delta)
         if not amount_e8 or not self._transfers.is_new(key):

@@ -32,7 +32,7 @@ from engine.drive.opening import (
     opening_read,
     resumption,
 )
-from engine.drive.outcome import Span, left_alone, live_facts, live_result, what_is_left
+from engine.drive.outcome import Span, left_alone, live_facts, live_result, unwatched, what_is_left
 from engine.drive.recorded import run_meta
 from engine.drive.recovery import Left, what_was_left
 from engine.drive.sampling import EquitySampler
@@ -41,7 +41,7 @@ from engine.drive.second_look import SecondLook
 from engine.drive.unless import unless
 from engine.drive.venues.opened import OpenVenues
 from engine.drive.wants import BarsByVenue, bars_to_build, wants_of
-from engine.errors import CredentialsError, JournalError, UsageError, VenueError
+from engine.errors import CredentialsError, JournalError, StoppedEarly, UsageError, VenueError
 from engine.journal import JournalWriter
 from engine.model.events import AccountEvent, AnyEvent, EngineStarted, Halted, Wished
 from engine.model.instruments import Instrument
@@ -55,6 +55,7 @@ LEVERAGE_TIMEOUT_S: Final = 15.0
 COMPARE_TIMEOUT_S: Final = 10.0
 READY_TIMEOUT_S: Final = 5.0
 SETTLE_TIMEOUT_S: Final = 20.0
+CLOSE_TIMEOUT_S: Final = 10.0
 SAMPLE_NS: Final = NS_PER_S
 TICK_S: Final = 0.25
 
@@ -134,12 +135,15 @@ class Daemon:
                     text = f"{error}; left as it is, and nobody watches it: {alone}"
                     raise JournalError(text) from error
                 raise
+            except StoppedEarly as error:
+                raise StoppedEarly(f"{error}{unwatched(left)}") from None
             finally:
                 if self._second_look is not None:
                     await self._second_look.aclose()
                 for venue, link in self.links.items():
                     try:
-                        await link.close()
+                        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                            await link.close()
                     except Exception:  # what was made is told, and the other links are closed
                         log.exception("not closed", venue=venue)
 
@@ -267,6 +271,8 @@ class Daemon:
         )
         if not is_open:
             raise VenueError("the accounts did not open in time")
+        if self._stop.is_set():
+            return
         now_ns = self.clock.now_ns()
         for name, leverages in wanted.items():
             missing = missing_leverage(leverages, engine.accounts[name])

@@ -16,6 +16,7 @@ from backtests.runner import shown_config
 from backtests.totals import owners, refusals_by_check, rejects_by_reason, totals
 from engine.config import LoadedConfig
 from engine.core import Engine
+from engine.drive.recovery import Left
 from engine.drive.sampling import EquitySampler
 from engine.model.orders import OrderState
 from engine.model.units import MONEY_SCALE, TriggerKind, money
@@ -179,6 +180,23 @@ def left_alone(engine: Engine) -> str:
         if held:
             said.append(f"{name}: {', '.join(held)}")
     return "; ".join(said)
+
+
+def unwatched(left: Left) -> str:
+    """The end of a sentence that says what an earlier run left; "" when that is nothing."""
+    said = []
+    for name in sorted(left.cash_e8):
+        net: dict[str, int] = {}
+        for one in left.positions:
+            if one.account == name:
+                net[one.instrument] = net.get(one.instrument, 0) + one.lots
+        held = [f"{'long' if net[where] > 0 else 'short'} {where}" for where in net if net[where]]
+        orders = sum(order.account == name for order in left.orders)
+        if orders:
+            held.append(f"{orders} order{'s' * (orders > 1)}")
+        if held:
+            said.append(f"{name}: {', '.join(held)}")
+    return f"; an earlier run left, and nobody watches it: {'; '.join(said)}" if said else ""
 
 
 def live_facts(engine: Engine, recorder: Recorder, dropped: int) -> dict[str, Any]:

@@ -24,6 +24,7 @@ FINALS_REMEMBERED_MAX: Final = 100_000
 _CANCELING, _MODIFYING = OrderState.CANCELING, OrderState.MODIFYING
 _SENT, _UNKNOWN = OrderState.SENT, OrderState.UNKNOWN
 _CANCELED, _CANCEL_SENT = Signal.CANCELED, Signal.CANCEL_SENT
+_CANCEL_LOST = Signal.CANCEL_REJECT, Signal.UNCLEAR
 
 
 class Order(msgspec.Struct, eq=False, gc=False):
@@ -34,7 +35,8 @@ class Order(msgspec.Struct, eq=False, gc=False):
 
     `pending_*` is the modify in flight (size 0: none). `is_replaced` says that the present
     generation left the book while a modify is in flight: only its successor can do something.
-    `is_cancel_out` says that a cancel was sent since it was last known to live.
+    `cancels_out` counts the cancels that were sent and may still arrive; `room_ns` says when it was
+    last canceled to make room.
     """
 
     account: str
@@ -62,7 +64,8 @@ class Order(msgspec.Struct, eq=False, gc=False):
     pending_px_ticks: int = 0
     pending_sz_lots: int = 0
     is_replaced: bool = False
-    is_cancel_out: bool = False
+    cancels_out: int = 0
+    room_ns: int = 0
     state: OrderState = _SENT
     prior_state: OrderState = _SENT
     reason: str = ""
@@ -274,8 +277,8 @@ class Orders:
             if after >= FINAL_FROM:
                 return True
             self._revive(order)
-        elif before is _UNKNOWN and after is not _UNKNOWN:
-            order.is_cancel_out = False
+        elif signal in _CANCEL_LOST or (before is _UNKNOWN and after is not _UNKNOWN):
+            order.cancels_out = 0
         if after is _UNKNOWN and before is not _UNKNOWN:
             self.unsettled.append(order)
         if after < FINAL_FROM and (
@@ -305,7 +308,7 @@ class Orders:
         """A cancel was approved."""
         if order.state is not _MODIFYING and order.state is not _CANCELING:
             order.prior_state = order.state
-        order.is_cancel_out = True
+        order.cancels_out += 1
         self.signal(order, _CANCEL_SENT, ts_ns)
 
     def send_modify(self, order: Order, px_ticks: int, sz_lots: int, ts_ns: int) -> None:
@@ -346,7 +349,9 @@ class Orders:
 
     def undo_cancel(self, order: Order) -> None:
         """Take back a cancel that was approved but never sent."""
-        order.is_cancel_out = False
+        order.cancels_out -= 1
+        order.room_ns = 0
+        self.making_room.discard(order.cloid)
         if order.state is OrderState.CANCELING:
             order.state = OrderState.MODIFYING if order.pending_sz_lots else order.prior_state
 
@@ -387,7 +392,7 @@ class Orders:
 
     def _revive(self, order: Order) -> None:
         """A final order showed life: it counts again at its worst until it is settled."""
-        order.is_cancel_out = False
+        order.cancels_out = 0
         self.live(order.strategy, order.instrument)[order.cloid] = order
         order.exposure.count += 1
         if order.quote:

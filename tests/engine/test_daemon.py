@@ -20,7 +20,7 @@ from engine.drive.recovery import Left, booking_key, what_was_left
 from engine.drive.seams import SeededRandomness
 from engine.drive.venues.opened import OpenVenues
 from engine.drive.virtual_time import run_virtual, virtual_clock
-from engine.errors import CredentialsError, JournalError, TransportError
+from engine.errors import CredentialsError, JournalError, TransportError, VenueError
 from engine.journal import JournalReader
 from engine.journal.reader import EventRecord, NoteRecord, SentRecord
 from engine.model.commands import Outgoing, Place
@@ -180,6 +180,17 @@ def test_a_run_replays_identically(folder: Path) -> None:
 
     assert outcome.is_identical
     assert (1, 0) == (outcome.runs, outcome.records_unknown)
+
+
+def test_an_account_that_never_opens_is_an_error(folder: Path) -> None:
+    def prepare(link: FakeLink) -> None:
+        async def open_none(*_: object) -> tuple[AccountState, ...]:
+            return ()
+
+        link.open = open_none  # type: ignore[method-assign, assignment]
+
+    with pytest.raises(VenueError, match="did not open in time"):
+        play(folder, prepare)
 
 
 def test_leverage_the_venue_does_not_set_is_an_error_that_names_it(folder: Path) -> None:

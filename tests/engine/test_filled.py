@@ -63,3 +63,26 @@ def test_what_is_told_is_a_copy() -> None:
     filled.count(one, fill("0x1", 10))
 
     assert {"0x1": {0: 10}} == told
+
+
+def test_a_fill_that_ends_or_revives_an_order_is_added_to_what_was_filled_of_it() -> None:
+    one, filled = order("0x1"), FilledLots({"0x1": Counter({0: 5})})
+    one.state = OrderState.FILLED
+    filled.count(one, fill("0x1", 10))
+    one.state = OrderState.UNKNOWN
+    filled.count(one, fill("0x1", 20))
+
+    assert {"0x1": {0: 35}} == filled.of([one])
+
+
+def test_orders_that_ended_without_a_fill_since_are_bounded_too() -> None:
+    filled = FilledLots({}, ended_max=2)
+    ones = [order(f"0x{number}") for number in range(4)]
+    for one in ones:
+        filled.count(one, fill(one.cloid, 1))
+    for state in (OrderState.CANCELED, OrderState.UNKNOWN):
+        for one in ones:
+            one.state = state
+            filled.follow(one)
+
+    assert ["0x2", "0x3"] == sorted(filled.of(ones))

@@ -294,6 +294,7 @@ def test_a_cancel_that_overtook_its_order_is_repeated_before_the_end(tmp_path: P
 def test_over_the_inbox_bound_market_events_are_dropped_and_their_instrument_is_blocked(
     tmp_path: Path,
 ) -> None:
+    """No book lost news, so none is told again."""
     blocked = []
 
     async def scene(driver: LiveDriver, link: FakeLink, strategy: Scripted) -> None:
@@ -309,6 +310,7 @@ def test_over_the_inbox_bound_market_events_are_dropped_and_their_instrument_is_
 
         assert driver.dropped >= 3
         assert {"OrderUnclear": 1} == driver.engine.account_book.strays
+        assert [] == [line for line in link.log if line.startswith("tell book")]
 
     play(tmp_path / "journal", scene)
 

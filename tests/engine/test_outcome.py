@@ -19,8 +19,10 @@ from engine.drive.outcome import (
     left_alone,
     live_facts,
     live_result,
+    unwatched,
     what_is_left,
 )
+from engine.drive.recovery import Left, Owned
 from engine.drive.sampling import EquitySampler
 from engine.model.events import (
     AccountOpened,
@@ -33,7 +35,8 @@ from engine.model.events import (
 )
 from engine.model.units import MONEY_SCALE, TriggerKind
 from engine.setup import AccountSetup, EngineSetup, StrategySetup
-from tests.engine.builders import BTC, BUY, MAIN, SELL, House, Scripted, instrument, live_house
+from engine.state.accounts import EXTERNAL
+from tests.engine.builders import BTC, BUY, ETH, MAIN, SELL, House, Scripted, instrument, live_house
 
 CONFIG = Path(__file__).parents[2] / "configs" / "demo.toml"
 
@@ -323,3 +326,25 @@ def test_what_somebody_else_closed_is_told_of_the_account_it_was_on() -> None:
         " against it (see --settle-external)."
     )
     assert [expected] == told
+
+
+def test_of_what_an_earlier_run_left_each_accounts_net_positions_and_orders_are_told() -> None:
+    house = live_house()
+    resting = tuple(house.order(house.rest(SELL, px, 1.0)) for px in (101.0, 102.0))
+    held = [
+        Owned(account, where, owner, lots, 0, 0)
+        for account, where, owner, lots in (
+            (MAIN, BTC, "one", -300),
+            (MAIN, BTC, EXTERNAL, 100),
+            (MAIN, ETH, "one", 100),
+            (MAIN, ETH, EXTERNAL, -100),
+            ("other", ETH, "two", 100),
+        )
+    ]
+    left = Left(cash_e8={MAIN: 1, "other": 1, "flat": 1}, positions=(*held,), orders=resting)
+
+    assert (
+        "; an earlier run left, and nobody watches it:"
+        " main: short hl:BTC, 2 orders; other: long hl:ETH"
+    ) == unwatched(left)
+    assert "" == unwatched(Left(cash_e8={MAIN: 1}))

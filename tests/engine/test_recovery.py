@@ -35,6 +35,7 @@ from engine.model.events import (
     OrderCanceled,
     OrderCarried,
     OrderFilled,
+    OrderRejected,
     OrderReplaced,
     OrderUnclear,
     PositionCarried,
@@ -167,6 +168,16 @@ def test_an_order_that_ended_is_not_left_and_neither_is_what_it_was_sent_with(
     left = what_was_left(tmp_path / "j")
 
     assert ((), ()) == (left.orders, left.unanswered)
+
+
+def test_an_order_that_lives_after_all_was_not_sent_with_what_had_ended_it(tmp_path: Path) -> None:
+    with Run(tmp_path / "j") as run:
+        run.open(1).send(place())
+        run.hear(OrderRejected(0, 0, MAIN, BTC, C1, 0, "no"), accepted())
+    left = what_was_left(tmp_path / "j")
+
+    assert [OrderState.UNKNOWN] == [order.state for order in left.orders]
+    assert () == left.unanswered
 
 
 def test_a_cancel_in_flight_leaves_the_order_counting(tmp_path: Path) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from connectors.port import AccountState
+from connectors.port import AccountState, Outgoing
 from engine.cli import run as cli
 from engine.config import load_config
 from engine.drive.daemon import Daemon, Finished
@@ -72,6 +73,34 @@ def no_open(link: FakeLink) -> None:
     link.open = answer_never  # type: ignore[method-assign, assignment]
 
 
+def no_account(link: FakeLink) -> None:
+    async def open_none(*_: object) -> tuple[AccountState, ...]:
+        return ()
+
+    link.open = open_none  # type: ignore[method-assign, assignment]
+
+
+def no_close(link: FakeLink) -> None:
+    async def close() -> None:
+        link.log.append("close")
+        await answer_never()
+
+    no_open(link)
+    link.close = close  # type: ignore[method-assign]
+
+
+def no_end(link: FakeLink) -> None:
+    """Goes on with its opening though it is told to leave it."""
+
+    async def open_for_ever(*_: object) -> Any:  # noqa: ANN401
+        try:
+            await answer_never()
+        finally:
+            await answer_never()
+
+    link.open = open_for_ever  # type: ignore[method-assign, assignment]
+
+
 def no_leverage(link: FakeLink) -> None:
     link.leverage_answers = False
 
@@ -94,6 +123,65 @@ def test_a_run_whose_venue_does_not_answer_ends_with_every_link_closed(
     assert "stopped while it opened; no order was sent" == outcome
 
 
+@pytest.mark.parametrize("prepare", [no_close, no_end])
+def test_a_link_that_neither_ends_nor_closes_holds_up_the_stop_for_ten_seconds(
+    prepare: Callable[[FakeLink], None], folder: Path
+) -> None:
+    link, ended_s, outcome = play(folder, prepare)
+
+    assert (STOP_AFTER_S + 10.0, "close") == (ended_s, link.log[-1])
+    assert "stopped while it opened; no order was sent" == outcome
+
+
+class Slow(FakeLink):
+    """Takes a turn of the event loop for every answer."""
+
+    async def load(self) -> tuple[Instrument, ...]:
+        await asyncio.sleep(0)
+        return await super().load()
+
+    async def open(self, *how: Any) -> tuple[AccountState, ...]:  # noqa: ANN401
+        found = await super().open(*how)
+        await asyncio.sleep(0)
+        return found
+
+
+@pytest.mark.parametrize("turns", range(20))
+def test_nothing_is_sent_once_the_end_was_asked_for_whenever_it_was(
+    turns: int, folder: Path
+) -> None:
+    async def run() -> tuple[Slow, list[Outgoing]]:
+        clock = virtual_clock()
+        link = Slow(clock.now_ns)
+        venues = OpenVenues({"hl": link}, {MAIN: "0xabc"}, clock)
+        daemon = Daemon(load_config(folder / "run.toml"), venues, randomness=SeededRandomness(1))
+        before: list[Outgoing] = []
+
+        async def ask() -> None:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            before.extend(link.sent)
+            daemon.stop("SIGINT")
+
+        asking = asyncio.create_task(ask())
+        with suppress(StoppedEarly):
+            await daemon.run()
+        await asking
+        return link, before
+
+    link, before = run_virtual(run())
+
+    assert [] == [one for one in link.sent[len(before) :] if one.batch.kind != "cancel"]
+    assert "close" == link.log[-1]
+
+
+def test_a_run_that_waits_for_an_account_to_open_sends_nothing(folder: Path) -> None:
+    link, ended_s, outcome = play(folder, no_account)
+
+    assert (STOP_AFTER_S, []) == (ended_s, link.sent)
+    assert isinstance(outcome, Finished)
+
+
 @pytest.mark.parametrize("prepare", [no_leverage, no_stream])
 def test_a_run_that_waits_for_leverage_or_streams_winds_down_without_an_order(
     prepare: Callable[[FakeLink], None], folder: Path
@@ -105,9 +193,9 @@ def test_a_run_that_waits_for_leverage_or_streams_winds_down_without_an_order(
     assert ["leverage"] == [one.batch.kind for one in link.sent]
 
 
-def test_a_run_that_waits_for_an_order_of_an_earlier_one_waits_no_longer_than_a_stop_does(
-    folder: Path,
-) -> None:
+def killed(folder: Path) -> None:
+    """A run that dies with an order sent."""
+
     async def run_and_die() -> None:
         clock = virtual_clock()
         link = FakeLink(clock.now_ns)
@@ -118,6 +206,25 @@ def test_a_run_that_waits_for_an_order_of_an_earlier_one_waits_no_longer_than_a_
 
     with pytest.raises(Killed):
         run_virtual(run_and_die())
+
+
+@pytest.mark.parametrize("prepare", [no_load, no_open])
+def test_a_run_that_was_stopped_early_says_what_an_earlier_one_left(
+    prepare: Callable[[FakeLink], None], folder: Path
+) -> None:
+    killed(folder)
+    _, _, outcome = play(folder, prepare)
+
+    assert (
+        "stopped while it opened; no order was sent;"
+        " an earlier run left, and nobody watches it: main: 1 order"
+    ) == outcome
+
+
+def test_a_run_that_waits_for_an_order_of_an_earlier_one_waits_no_longer_than_a_stop_does(
+    folder: Path,
+) -> None:
+    killed(folder)
     link, ended_s, outcome = play(folder, lambda _: None)
 
     assert STOP_AFTER_S + STOP_TIMEOUT_S + COMPARED_S == ended_s

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from engine.model.commands import CancelOrder, Command, ModifyOrder, Place
-from engine.model.events import BudgetRead, OrderFilled, WeightSpent
+from engine.model.events import BudgetRead, OrderFilled, Resumed, WeightSpent
 from engine.model.orders import OrderState
 from engine.model.units import MONEY_SCALE
 from risk.limits import Limits
@@ -193,37 +193,78 @@ def with_unknown(how: Callable[[House, str], None]) -> tuple[House, str]:
     return house, resting
 
 
-def test_an_order_of_unclear_outcome_is_canceled_for_room_once() -> None:
-    house, resting = with_unknown(unclear_order)
+def room_again(house: House, after_ms: int) -> bool:
+    """Whether a reduce-only order that is sent so much later takes the order away again."""
+    house.tick(ms=after_ms)
+    return ["cancel", "place"] == reduce_a_part(house)
+
+
+def test_while_the_cancel_of_an_unclear_order_is_on_its_way_it_is_not_sent_again() -> None:
+    house, _ = with_unknown(unclear_order)
 
     assert ["cancel", "place"] == reduce_a_part(house)
-    house.cancel_rejected(resting)
-    assert [["place"]] * 2 == [reduce_a_part(house) for _ in range(2)]
+    assert [False] * 2 == [room_again(house, ms) for ms in (0, 60_000)]
+
+
+@pytest.mark.parametrize("lost", ["unclear", "cancel_rejected"])
+def test_a_cancel_that_was_lost_is_sent_again_but_only_every_few_seconds(lost: str) -> None:
+    house, resting = with_unknown(unclear_order)
+    assert ["cancel", "place"] == reduce_a_part(house)
+
+    for _ in range(2):
+        getattr(house, lost)(resting)
+        assert [False, False, True] == [room_again(house, ms) for ms in (0, 4_999, 1)]
 
 
 @pytest.mark.parametrize("how", [unclear_cancel, refused_cancel])
-def test_an_order_whose_cancel_has_an_unclear_outcome_is_not_canceled_again(
+def test_a_cancel_that_a_strategy_asked_for_and_that_was_lost_is_sent_again_for_room(
     how: Callable[[House, str], None],
 ) -> None:
     house, _ = with_unknown(how)
 
-    assert ["place"] == reduce_a_part(house)
+    assert ["cancel", "place"] == reduce_a_part(house)
+
+
+def test_an_order_whose_cancel_was_lost_opens_no_position_after_a_close_under_a_halt() -> None:
+    house, resting = with_unknown(unclear_order)
+    reduce_a_part(house)
+    house.unclear(resting)
+    house.tick(ms=5_000)
+
+    (canceled, (_, closing)) = told(close(house))
+    house.canceled(resting)
+    house.fill(closing, 100.0, 0.9)
+
+    assert (("cancel", resting), 100) == (canceled, house.net())
+    assert 0 == house.account.exposure(BTC).sell_lots
+
+
+def test_what_a_lost_cancel_may_leave_at_rest_does_not_count_as_leaving() -> None:
+    house, resting = with_unknown(unclear_order)
+    reduce_a_part(house)
+    house.cancel_rejected(resting)
+    house.step(Resumed, "by hand")
+    other = house.rest(SELL, 103.0, 0.1)
+    house.halt()
+
+    assert ("cancel", other) in told(
+        commands(house.ask(house.limit(SELL, 100.0, 0.1, reduce_only=True)))
+    )
 
 
 def test_an_order_that_turns_out_to_rest_is_canceled_for_room_again() -> None:
-    house, resting = with_unknown(unclear_cancel)
+    house, resting = with_unknown(unclear_order)
+    assert ["cancel", "place"] == reduce_a_part(house)
     house.accept(resting)
 
-    assert ["cancel", "place"] == reduce_a_part(house)
+    assert room_again(house, 0)
 
 
 def test_an_order_whose_cancel_the_budget_turned_down_is_canceled_for_room_later() -> None:
     house, _ = with_unknown(unclear_order)
     leave_weight(house, 1)
 
-    assert ["place"] == reduce_a_part(house)
-    house.tick(ms=60_000)
-    assert ["cancel", "place"] == reduce_a_part(house)
+    assert [False, True] == [room_again(house, ms) for ms in (59_000, 1_000)]
 
 
 def test_a_strategy_may_cancel_an_order_of_unclear_outcome_as_often_as_it_likes() -> None:
@@ -234,15 +275,71 @@ def test_a_strategy_may_cancel_an_order_of_unclear_outcome_as_often_as_it_likes(
         assert [("cancel", resting)] == told(commands(house.ask(strategy.cancel(BTC, resting))))
 
 
-def test_orders_on_the_other_side_are_left_alone() -> None:
+def test_a_cancel_that_makes_room_and_that_the_strategy_asks_for_too_goes_once() -> None:
+    house, resting = with_unknown(unclear_order)
+    strategy = house.strategies[0]
+    closing = strategy.close(BTC)
+
+    assert [("cancel", resting), ("place", closing.cloid)] == told(
+        commands(house.ask(closing, strategy.cancel(BTC, resting)))
+    )
+
+
+def test_an_order_that_lives_again_is_canceled_for_room_again() -> None:
     house = live_house()
     house.hold(1.0)
+    plain = house.rest(SELL, 101.0, 1.0)
+    strategy = house.strategies[0]
+    house.ask(strategy.modify(BTC, plain, 102.0, 1.0))
+    house.ask(strategy.cancel(BTC, plain))
+    house.modify_rejected(plain)
+    house.canceled(plain)
+    assert not house.order(plain).is_live
+    house.replaced(plain, 102_000, 1_000)
+    house.halt()
+
+    assert OrderState.UNKNOWN is house.order(plain).state
+    assert ["cancel", "place"] == reduce_a_part(house)
+
+
+def test_what_a_cancel_on_its_way_takes_away_is_not_taken_from_another_too() -> None:
+    house = live_house()
+    house.hold(2.0)
+    kept = house.rest(SELL, 101.0, 1.0)
+    going = house.rest(SELL, 102.0, 1.0)
+    house.ask(house.strategies[0].cancel(BTC, going))
+    house.halt()
+
+    house.ask(house.limit(SELL, 100.0, 1.0, reduce_only=True))
+
+    assert OrderState.OPEN is house.order(kept).state
+
+
+def test_where_a_cancel_on_its_way_takes_too_little_away_another_order_goes_too() -> None:
+    house = live_house()
+    house.hold(2.0)
+    other = house.rest(SELL, 101.0, 1.0)
+    going = house.rest(SELL, 102.0, 1.0)
+    house.unclear(going)
+    house.ask(house.strategies[0].cancel(BTC, going))
+    house.halt()
+
+    *canceled, _ = told(commands(house.ask(house.limit(SELL, 100.0, 1.5, reduce_only=True))))
+
+    assert [("cancel", other)] == canceled
+
+
+@pytest.mark.parametrize("is_beside_one_that_goes", [False, True])
+def test_orders_on_the_other_side_are_left_alone(*, is_beside_one_that_goes: bool) -> None:
+    house = live_house()
+    house.hold(1.0)
+    going = [house.rest(SELL, 101.0, 1.0)] if is_beside_one_that_goes else []
     house.rest(BUY, 99.0, 1.0)
     house.halt()
 
-    (placed,) = close(house)
+    *canceled, _ = told(close(house))
 
-    assert isinstance(placed, Place)
+    assert [("cancel", cloid) for cloid in going] == canceled
 
 
 # -- under the rate budget -------------------------------------------------------------------------
@@ -330,16 +427,21 @@ def test_of_two_reduce_only_orders_the_one_that_goes_has_its_room_made() -> None
 
 
 @pytest.mark.parametrize(
-    ("weight", "expected"),
-    [(1, ["place plain"]), (3, ["place plain", "place reducing", "cancel plain"])],
+    ("leave", "much", "expected"),
+    [
+        (leave_weight, 1, ["place plain"]),
+        (leave_weight, 3, ["place plain", "place reducing", "cancel plain"]),
+        (leave_actions, 1, ["place plain"]),
+        (leave_actions, 2, ["place plain", "place reducing", "cancel plain"]),
+    ],
 )
 def test_an_order_of_the_same_step_is_canceled_after_it_went_or_not_at_all(
-    weight: int, expected: list[str]
+    leave: Callable[[House, int], None], much: int, expected: list[str]
 ) -> None:
     house = live_house()
     house.hold(1.0)
     house.halt()
-    leave_weight(house, weight)
+    leave(house, much)
     plain = house.limit(SELL, 101.0, 1.0)
     reducing = house.limit(SELL, 100.0, 1.0, reduce_only=True)
     names = {plain.cloid: "plain", reducing.cloid: "reducing"}
@@ -363,3 +465,25 @@ def test_a_bracket_that_is_refused_makes_no_room_for_its_entry() -> None:
     assert [] == commands(effects)
     assert "bracket" in checks(effects)
     assert OrderState.OPEN is house.order(resting).state
+
+
+def test_a_cancel_asked_for_beside_a_bracket_that_is_refused_goes() -> None:
+    house = live_house()
+    house.hold(1.0)
+    resting = house.rest(SELL, 101.0, 1.0)
+    house.halt()
+    strategy = house.strategies[0]
+    entry = house.limit(SELL, 100.0, 1.0, reduce_only=True)
+
+    effects = house.ask(strategy.bracket(entry, stop_px=1e-9), strategy.cancel(BTC, resting))
+
+    assert [("cancel", resting)] == told(commands(effects))
+
+
+def test_a_repeated_cancel_that_the_budget_turns_down_leaves_the_first_on_its_way() -> None:
+    house, resting = with_unknown(unclear_order)
+    assert ["cancel", "place"] == reduce_a_part(house)
+    leave_weight(house, 0)
+    assert [] == commands(house.ask(house.strategies[0].cancel(BTC, resting)))
+
+    assert not room_again(house, 60_000)

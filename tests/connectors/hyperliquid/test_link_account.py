@@ -425,6 +425,17 @@ def test_a_state_that_was_read_again_says_that_fills_were_not_read_after_it() ->
     assert not told.is_caught_up
 
 
+def test_a_state_is_told_though_a_fill_has_a_time_that_is_to_come() -> None:
+    async def play() -> list[Any]:
+        now_ms = virtual_clock().now_ns() // NS_PER_MS
+        rows = msgspec.json.encode([fill_row(1, now_ms + 3_600_000)])
+        rig = Rig(Venue(userFillsByTime=rows, clearinghouseState=[raw_state(time=now_ms)]))
+        await rig.reconciler.catch_up(rig.settler)
+        return rig.parts.take()
+
+    assert [OrderFilled, AccountRead] == [type(event) for event in run_virtual(play())]
+
+
 class Ending(Venue):
     """Its stream says that an order ended while the open orders are on their way."""
 

@@ -11,10 +11,12 @@ from connectors.hyperliquid.fills import CashBook, in_order, transferred_e8
 from connectors.hyperliquid.info import ledger
 from connectors.hyperliquid.info.orders import Liquidation
 from connectors.hyperliquid.user_frames import UserFunding
+from connectors.hyperliquid.venue_time import VenueTime
 from connectors.port import Resumption
+from engine.drive.seams import ManualClock
 from engine.model.commands import Place
 from engine.model.events import FundingPaid, OrderFilled, Transfer
-from engine.model.units import MONEY_SCALE, Side, Tif
+from engine.model.units import MONEY_SCALE, NS_PER_MS, Side, Tif
 from tests.connectors.hyperliquid.link_parts import ADDRESS, NOW_MS, Parts, cloid, fill
 
 OTHER = "0x" + "cd" * 20
@@ -115,7 +117,7 @@ def test_a_fill_from_the_future_is_put_away_and_hides_no_later_one() -> None:
     day_ms = 24 * 3_600_000
     assert 1 == cash.book_fills([fill(1, time_ms=NOW_MS + day_ms), fill(2, time_ms=NOW_MS + 1)])
 
-    assert (NOW_MS + 1, 1) == (cash.newest_fill_ms, parts.common.quarantine["fill"])
+    assert (NOW_MS, 1) == (cash.newest_fill_ms, parts.common.quarantine["fill"])
 
 
 def test_a_funding_from_the_future_is_put_away_and_hides_no_later_one() -> None:
@@ -127,7 +129,44 @@ def test_a_funding_from_the_future_is_put_away_and_hides_no_later_one() -> None:
     ]
     assert 1 == cash.book_fundings(rows)
 
-    assert (NOW_MS + 1, 1) == (cash.newest_funding_ms, parts.common.quarantine["funding"])
+    assert (NOW_MS, 1) == (cash.newest_funding_ms, parts.common.quarantine["funding"])
+
+
+def transfer(time_ms: int) -> ledger.LedgerUpdate:
+    return ledger.LedgerUpdate(time_ms=time_ms, hash="0x1", delta=ledger.Deposit(usdc="5"))
+
+
+def test_a_transfer_from_the_future_is_put_away_and_hides_no_other() -> None:
+    parts = Parts()
+    rows = [transfer(NOW_MS + 24 * 3_600_000), transfer(NOW_MS + 1)]
+    assert 1 == book(parts).book_transfers(rows)
+
+    assert {"ledger row": 1} == dict(parts.common.quarantine)
+
+
+@pytest.mark.parametrize("has_seen_one", [True, False])
+def test_a_transfer_or_nonce_of_an_earlier_run_from_the_future_hides_no_later_transfer(
+    *, has_seen_one: bool
+) -> None:
+    cash = book(Parts())
+    late_ms = NOW_MS + 24 * 3_600_000
+    seen = {"main": late_ms} if has_seen_one else {}
+    fills = {"main": NOW_MS}
+    left = Resumption(nonce_max=late_ms, fills_seen_ms=fills, transfers_seen_ms=seen)
+    assert cash.resume(left)
+
+    assert 1 == cash.book_transfers([transfer(NOW_MS)])
+
+
+def test_a_time_is_not_yet_only_if_it_is_so_by_the_machines_clock_too() -> None:
+    """That one goes on while the machine sleeps; the measured one does not."""
+    clock = ManualClock(NOW_MS * NS_PER_MS)
+    time = VenueTime(clock)
+    late_ms = NOW_MS + 24 * 3_600_000
+    assert time.is_ahead(late_ms)
+
+    clock.set_now(late_ms * NS_PER_MS)
+    assert not time.is_ahead(late_ms)
 
 
 def test_what_an_earlier_run_saw_in_the_future_is_taken_up_from_now_on() -> None:
