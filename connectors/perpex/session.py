@@ -86,16 +86,6 @@ class Session:
             on_end=self._ended,
             has_echo=lambda: self.has_echo,
         )
-        self.settler = Settler(
-            teller,
-            self.tickets,
-            self.fills,
-            instruments,
-            settings,
-            clock,
-            on_end=self._ended,
-            on_back=self._came_back,
-        )
         self.leverage = LeverageWatch(account, settings, clock, self.tell)
         self.desk = Desk(
             teller,
@@ -111,12 +101,10 @@ class Session:
             on_leverage=self.leverage.wish,
         )
         self.families = Families(
-            self.tickets,
-            self.fills.standing,
-            clock,
-            self.desk.cancel_quietly,
-            self.desk.is_busy,
+            self.tickets, self.fills.standing, clock, self.desk.cancel_quietly, self.desk.is_busy
         )
+        came_back = self.families.came_back
+        self.settler = Settler(*common, self.fills, on_end=self._ended, on_back=came_back)
         self._reader = AccountReader(
             account, venue, instruments, self.tickets, settings, clock, self.quarantine
         )
@@ -377,9 +365,6 @@ class Session:
 
     def _ended(self, ticket: Ticket) -> None:
         self.families.ended(ticket)
-
-    def _came_back(self, tickets: list[Ticket]) -> None:
-        self.families.came_back(tickets)
 
     def _unclear(self, ticket: Ticket) -> None:
         self.settler.note_unclear(ticket)

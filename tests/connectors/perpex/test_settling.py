@@ -49,7 +49,7 @@ class Parts:
             on_end=lambda _: None, has_echo=lambda: False,
         )  # fmt: skip
         self.settler = Settler(
-            teller, self.tickets, self.fills, known, settings, self.clock,
+            teller, self.tickets, known, settings, self.clock, self.fills,
             on_end=lambda _: None, on_back=lambda _: None,
         )  # fmt: skip
 
