@@ -147,6 +147,7 @@ class AccountReader:
             sz_decimals = self._instruments[known.instrument].sz_decimals
             ticket.sz_lots = scaled(order.size, sz_decimals, "order size")
         ticket.is_trigger = known.is_trigger
+        ticket.reduce_only = known.reduce_only
         self.note_filled(ticket, order)
 
     def note_filled(self, ticket: Ticket, order: OrderWire) -> None:

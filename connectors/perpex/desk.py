@@ -118,10 +118,11 @@ class Desk:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def cancel_quietly(self, ticket: Ticket) -> None:
-        """Cancel an order that lost its purpose, by one try: what is asked for comes first."""
+    def cancel_quietly(self, ticket: Ticket, is_due: Callable[[], bool]) -> None:
+        """Cancel what nobody asked for, if it is still due in its turn, and by one try."""
         command = CancelOrder(ticket.instrument, ticket.cloid, ticket.generation)
-        self._begin(self._cancel(command, tries_max=1), {ticket.cloid}, (command,))
+        work = self._cancel(command, tries_max=1, is_due=is_due)
+        self._begin(work, {ticket.cloid}, (command,))
 
     def is_busy(self, cloid: str) -> bool:
         """Whether something about an order is on its way."""
@@ -215,6 +216,7 @@ class Desk:
         # Nothing is put in its place, whatever became of it.
         old.is_replaced = False
         if _is_unclear(outcome):
+            self._tickets.note_unsent(command.cloid, command.generation)
             self._tell_unclear(command, self._reason(outcome))
             return False
         if isinstance(outcome, Fault):
@@ -292,8 +294,16 @@ class Desk:
 
     # -- cancels ---------------------------------------------------------------------------------
 
-    async def _cancel(self, command: CancelOrder, *, tries_max: int = CANCEL_TRIES_MAX) -> None:
+    async def _cancel(
+        self,
+        command: CancelOrder,
+        *,
+        tries_max: int = CANCEL_TRIES_MAX,
+        is_due: Callable[[], bool] = lambda: True,
+    ) -> None:
         """Cancel what lives of an order: its newest generation, once that is known."""
+        if not is_due():
+            return
         ticket = self._to_cancel(command)
         if ticket is None:
             self._teller.cancel_refused(command, names.Code.ORDER_NOT_FOUND)

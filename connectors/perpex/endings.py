@@ -3,9 +3,9 @@
 How much it had filled the venue says, or not. Where it does not, the fills are waited for: until
 three readings in a row, over some seconds, prove that none is on its way, or as long as for an
 unclear order; then it may have been filled for all that is known. A reading proves that if every
-row of it could be read and none was news of that market and side, if the account read before it
-does not list the order (where it lists none: is not older than the end) and shows no position that
-is not explained. An order of which the
+row of it could be read, if the account read before it does not list the order (where it lists none:
+is not older than the end) and shows no position that is not explained, and, where the account does
+not say as of when, if none was news of that market and side. An order of which the
 venue said that it is canceled is told to be so at once; what waits for its fills then is only what
 protects them.
 """
@@ -32,8 +32,9 @@ UNSTATED_WAIT_NS: Final = 10 * NS_PER_S
 class Proof(NamedTuple):
     """What a reading of the fills, and of the account before it, is worth.
 
-    `is_clean` says that every row could be read, `news` on which market and side there were new
-    fills, `shown_ns` when (venue time) the account was as it was read; None where it is no matter.
+    `is_clean` says that every row could be read, `news` on which market and side there were fills
+    of which it is not known whether the account showed them, `shown_ns` when (venue time) the
+    account was as it was read; None where it is no matter.
     """
 
     is_clean: bool = True

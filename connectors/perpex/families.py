@@ -1,9 +1,10 @@
 """What the end of an order leaves of its family: it is canceled here, as no venue would do it.
 
-An entry that ended without a fill leaves its children without a purpose, a child that was filled
-its sibling; one that was filled in part leaves it while there is a position to close. An order that
-was told to be gone and is listed again is made to be gone. Each is looked at again with every
-reading until it is gone, or turns out to have a purpose: a fill may be late, a cancel may fail.
+An entry that ended without a fill leaves its children without a purpose, and a child its sibling
+when it closed as much as the entry had opened. An order that was told to be gone and is listed
+again is made to be gone. But what protects stays while the entry may still be filled, and while
+there is a position to close that the other child left. Each is looked at again with every reading
+until it is gone, or turns out to have a purpose: a fill may be late, a cancel may fail.
 """
 
 from __future__ import annotations
@@ -32,9 +33,10 @@ class _Wish:
 
 
 class Families:
-    """The entries and children of one account. `cancel` sends what nobody else asked for.
+    """The entries and children of one account.
 
-    `is_busy` says whether something about an order is still on its way.
+    `cancel` sends what nobody else asked for, if it is still due when its turn comes. `is_busy`
+    says whether something about an order is still on its way.
     """
 
     def __init__(
@@ -42,7 +44,7 @@ class Families:
         tickets: Tickets,
         standing: Standing,
         clock: Clock,
-        cancel: Callable[[Ticket], None],
+        cancel: Callable[[Ticket, Callable[[], bool]], None],
         is_busy: Callable[[str], bool],
     ) -> None:
         self._tickets = tickets
@@ -58,10 +60,9 @@ class Families:
             self._wish(other.cloid, ticket)
 
     def came_back(self, tickets: list[Ticket]) -> None:
-        """These were told to be gone and are listed again; an entry that lives keeps its own."""
+        """These were told to be gone and are listed again."""
         for ticket in tickets:
-            if not self._tickets.generations(ticket.parent):
-                self._wish(ticket.cloid, ticket)
+            self._wish(ticket.cloid, ticket)
 
     def look(self) -> None:
         """Cancel what is to go and rests all the same."""
@@ -79,7 +80,7 @@ class Families:
             del self._wishes[cloid]
             return
         now_ns = self._clock.monotonic_ns()
-        if now_ns < wish.due_ns or self._is_needed(wish):
+        if now_ns < wish.due_ns or self._is_needed(wish.cause, cloid):
             return
         resting = [ticket for ticket in living if ticket.may_rest]
         if wish.due_ns:
@@ -88,7 +89,11 @@ class Families:
         if resting:
             wish.due_ns = now_ns + wish.wait_ns
             wish.wait_ns = min(2 * wish.wait_ns, AGAIN_MOST_NS)
-            self._cancel(resting[0])
+            self._cancel(resting[0], lambda: self._is_due(cloid, wish))
+
+    def _is_due(self, cloid: str, wish: _Wish) -> bool:
+        is_current = self._wishes.get(cloid) is wish and self._is_still_to_go(cloid, wish.cause)
+        return is_current and not self._is_needed(wish.cause, cloid)
 
     def _is_still_to_go(self, cloid: str, cause: Ticket) -> bool:
         if cause.cloid == cloid:
@@ -96,8 +101,21 @@ class Families:
         is_over = cause.phase is Phase.ENDED
         return is_over and any(one.cloid == cloid for one in self._tickets.family(cause))
 
-    def _is_needed(self, wish: _Wish) -> bool:
-        """Whether it protects what a child that was filled in part left open."""
-        cause = wish.cause
-        is_whole = not cause.parent or cause.is_filled
-        return not is_whole and self._standing.is_open(cause.instrument, cause.side)
+    def _is_needed(self, cause: Ticket, cloid: str) -> bool:
+        """Whether it protects what may still come, or what is open and nobody else closes."""
+        if cause.cloid == cloid and not cause.reduce_only and cause.side is not None:
+            return False
+        if cause.cloid != cloid and not cause.parent:
+            return False
+        if cause.parent and self._tickets.may_open(cause.parent):
+            return True
+        is_closed = cause.cloid != cloid and self._has_closed(cause)
+        return not is_closed and self._standing.is_open(cause.instrument, cause.side)
+
+    def _has_closed(self, child: Ticket) -> bool:
+        """Whether a child was filled by as much as its entry; whole, where that is not known."""
+        opened_lots = self._tickets.filled_lots(child.parent)
+        if opened_lots is None:
+            return child.is_filled
+        closed_lots = self._tickets.filled_lots(child.cloid) or 0
+        return closed_lots >= opened_lots

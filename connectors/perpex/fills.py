@@ -217,7 +217,8 @@ class FillBook:
             self._tickets.book(ticket, event.sz_lots)
         self._teller.sink(event)
         self.told += 1
-        self._news.add((event.instrument, event.side))
+        if not self.standing.knows_when:
+            self._news.add((event.instrument, event.side))
         self.standing.count(event.instrument, event.side, event.sz_lots, int(fill.time))
         if ticket is not None and ticket.is_filled and ticket.phase is not Phase.SENT:
             self.endings.end(ticket)

@@ -271,7 +271,8 @@ class Session:
                     self._is_account_due = False
                     reading = self._reader.read(await self.rest.account())
                     self._account_ns = started_ns
-                    self.fills.standing.show(_lots(reading))
+                    as_of_ms = _time_ms(reading) if reading.has_time else 0
+                    self.fills.standing.show(_lots(reading), as_of_ms)
                 page = await self.rest.fills(start_ms=self.fills.start_ms(max(overlap_ms, 10_000)))
             except (TransportError, VenueError, CredentialsError) as error:
                 self._is_account_due = True

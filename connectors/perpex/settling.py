@@ -81,7 +81,8 @@ class Settler:
         self.asked[ask.cloid] = ask, self._clock.monotonic_ns()
         for ticket in self._tickets.generations(ask.cloid):
             ticket.instrument = ticket.instrument or ask.instrument
-        if self._tickets.get(ask.cloid, ask.generation) is None:
+        is_known = self._tickets.get(ask.cloid, ask.generation) is not None
+        if not is_known and not self._tickets.is_unsent(ask.cloid, ask.generation):
             ticket = Ticket(ask.instrument, ask.cloid, ask.generation, self._clock.monotonic_ns())
             ticket.phase = Phase.UNCLEAR
             self._tickets.inherit(ticket)

@@ -21,6 +21,8 @@ class Standing:
         self._explained: dict[str, int] = {}
         self._shown: dict[str, int] = {}
         self._opened_ms = 0
+        self._as_of_ms = 0
+        self._after: dict[str, int] = {}
         self._since: dict[str, tuple[int, int]] = {}
 
     def open(self, lots: Mapping[str, int], opened_ms: int) -> None:
@@ -31,12 +33,17 @@ class Standing:
 
     def count(self, instrument: str, side: Side, lots: int, ts_ms: int) -> None:
         """A fill of this venue time was told."""
-        if ts_ms > self._opened_ms:
-            self._explained[instrument] = self._explained.get(instrument, 0) + side * lots
+        if ts_ms <= self._opened_ms:
+            return
+        self._explained[instrument] = self._explained.get(instrument, 0) + side * lots
+        if 0 < self._as_of_ms < ts_ms:
+            self._after[instrument] = self._after.get(instrument, 0) + side * lots
 
-    def show(self, lots: Mapping[str, int]) -> None:
-        """The account was read, and the fills were not read since."""
+    def show(self, lots: Mapping[str, int], as_of_ms: int = 0) -> None:
+        """The account was read, as of this venue time (0: it does not say), and then the fills."""
         self._shown = dict(lots)
+        self._as_of_ms = as_of_ms
+        self._after.clear()
 
     def accept(self, unsettled: Collection[str], now_ns: int) -> None:
         """What was shown was followed by a reading of the fills without news, or rows in doubt.
@@ -52,13 +59,21 @@ class Standing:
             since_ns = since_ns if before == lots else now_ns
             self._since[instrument] = lots, since_ns
             if now_ns - since_ns >= self._patience_ns:
-                self._explained[instrument] = self._shown.get(instrument, 0)
+                self._explained[instrument] = self._explained.get(instrument, 0) + lots
                 del self._since[instrument]
 
     @property
+    def knows_when(self) -> bool:
+        """Whether a fill can be told to be from before or after what was shown."""
+        return self._as_of_ms > 0
+
+    @property
     def is_explained(self) -> bool:
-        """Whether every position is what the fills make it."""
-        return not any(map(self.unexplained, {*self._shown, *self._explained}))
+        """Whether every position was shown as all of the fills make it."""
+        return not any(
+            self._shown.get(instrument, 0) != self._explained.get(instrument, 0)
+            for instrument in {*self._shown, *self._explained}
+        )
 
     def is_open(self, instrument: str, side: Side | None) -> bool:
         """Whether there is a position that an order of this side, any if None, would close.
@@ -72,7 +87,8 @@ class Standing:
 
     def unexplained(self, instrument: str) -> int:
         """Lots held beyond what the fills explain; below zero for a sale that is not explained."""
-        return self._shown.get(instrument, 0) - self._explained.get(instrument, 0)
+        shown = self._shown.get(instrument, 0) + self._after.get(instrument, 0)
+        return shown - self._explained.get(instrument, 0)
 
     def may_hold(self, instrument: str, side: Side | None) -> bool:
         """Whether what is not explained may be from an order of this side, or of any if None."""

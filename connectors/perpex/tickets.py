@@ -169,12 +169,14 @@ class Tickets:
         self._alive: dict[tuple[str, int], Ticket] = {}
         self._ended: deque[Ticket] = deque()
         self._sighted: dict[str, int] = {}
+        self._unsent: dict[tuple[str, int], None] = {}
         self._on_count = on_count
 
     def add(self, ticket: Ticket) -> None:
         """Take in a ticket that is about to be sent."""
         key = ticket.cloid, ticket.generation
         self._by_key[key] = self._alive[key] = ticket
+        self._unsent.pop(key, None)
         self._by_client[ticket.client_id] = ticket
         newest = self._newest.get(ticket.cloid)
         if newest is None or newest.generation <= ticket.generation:
@@ -273,13 +275,40 @@ class Tickets:
 
     def _has_filled(self, ticket: Ticket) -> bool:
         """Whether any of an order was filled, in any generation: booked, or only stated so far."""
-        newest = self._newest.get(ticket.cloid, ticket)
-        known = [self._by_key.get((ticket.cloid, n)) for n in range(newest.generation + 1)]
         return any(
             one.booked_lots + one.prior_lots > 0 or max(one.expected_lots, one.stated_lots) > 0
-            for one in (ticket, *known)
-            if one is not None
+            for one in (ticket, *self._known(ticket.cloid))
         )
+
+    def filled_lots(self, cloid: str) -> int | None:
+        """What was booked of an order in all; None for one that is not known."""
+        known = self._known(cloid)
+        return known[0].prior_lots + sum(one.booked_lots for one in known) if known else None
+
+    def may_open(self, cloid: str) -> bool:
+        """Whether more of an order may be filled than was booked: it rests, or it is not read."""
+        living = self.generations(cloid)
+        if any(one.may_rest or one.expected_lots < 0 for one in living):
+            return True
+        known = self._known(cloid)
+        return any(max(one.expected_lots, one.stated_lots) > one.booked_lots for one in known)
+
+    def note_unsent(self, cloid: str, generation: int) -> None:
+        """A modify was given up before this generation of it was sent."""
+        self._unsent[cloid, generation] = None
+        if len(self._unsent) > ENDED_REMEMBERED_MAX:
+            del self._unsent[next(iter(self._unsent))]
+
+    def is_unsent(self, cloid: str, generation: int) -> bool:
+        """Whether a generation that was asked for was certainly never sent."""
+        return (cloid, generation) in self._unsent
+
+    def _known(self, cloid: str) -> list[Ticket]:
+        newest = self._newest.get(cloid)
+        if newest is None:
+            return []
+        found = (self._by_key.get((cloid, number)) for number in range(newest.generation + 1))
+        return [one for one in found if one is not None]
 
     def find(self, order_id: str, client: str | None) -> Ticket | None:
         """The ticket an order of the venue's belongs to, by its id or by its client id."""

@@ -61,7 +61,7 @@ def test_an_entry_that_rests_after_an_unclear_modify_can_be_canceled_and_takes_i
         await asyncio.sleep(120)
         return gone(rig)
 
-    assert ["1", "1", "2", "3"] == play(story)
+    assert ["1", "2", "3"] == play(story)
 
 
 def test_a_child_whose_modify_was_unclear_still_takes_its_sibling_along_when_it_fills() -> None:
