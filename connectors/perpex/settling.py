@@ -274,8 +274,8 @@ class Settler:
                 self._teller.none_left(ask.instrument, cloid, ask.generation, NOT_FOUND)
             elif alive:
                 self._teller.accepted(newest)
-            elif not newest.is_filled and not (
-                newest.is_told and newest.generation == ask.generation
+            elif newest.generation < ask.generation or not (
+                newest.is_filled or (newest.is_told and newest.generation == ask.generation)
             ):
                 reason = newest.reason or NOT_FOUND
                 where = ask.instrument, cloid, ask.generation

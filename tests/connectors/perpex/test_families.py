@@ -9,7 +9,7 @@ from connectors.port import Resumption
 from engine.drive.virtual_time import run_virtual
 from engine.model.commands import CancelOrder, ModifyOrder, Outgoing
 from engine.model.effects import AskOrder
-from engine.model.events import OrderFilled, OrderUnclear
+from engine.model.events import OrderCanceled, OrderFilled, OrderUnclear
 from engine.model.units import Side, Tif
 from tests.connectors.perpex.fakes import (
     ACCOUNT,
@@ -62,6 +62,23 @@ def test_an_entry_that_rests_after_an_unclear_modify_can_be_canceled_and_takes_i
         return gone(rig)
 
     assert ["1", "2", "3"] == play(story)
+
+
+def test_a_question_about_a_generation_that_was_never_sent_is_answered_though_all_was_filled() -> (
+    None
+):
+    async def story(rig: Rig) -> list[tuple[str, int]]:
+        await bracket(rig)
+        rig.on("DELETE orders/1", error(503, "UNAVAILABLE"))
+        rig.send(MODIFY, kind="modify")
+        rig.on("GET trades", reply([fill()]))
+        rig.on("GET account", reply(held("0.5")))
+        await until(lambda: bool(rig.told(OrderUnclear)))
+        rig.session.ask(AskOrder(ACCOUNT, BTC, CLOID, 1))
+        await asyncio.sleep(60)
+        return [(event.cloid, event.generation) for event in rig.told(OrderCanceled)]
+
+    assert [(CLOID, 1)] == play(story)
 
 
 def test_a_child_whose_modify_was_unclear_still_takes_its_sibling_along_when_it_fills() -> None:
