@@ -7,10 +7,17 @@ The network is off (see pyproject.toml). A test that serves on loopback says so 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+with suppress(ImportError):
+    # uvloop keeps the socket class of the moment it is imported: first by a test without a network,
+    # it would have none in every later test of that process.
+    import_module("uvloop")
 
 ROOT = Path(__file__).resolve().parents[1]
 
