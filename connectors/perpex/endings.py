@@ -27,6 +27,8 @@ from engine.model.units import NS_PER_S, Side
 POLLS_MAX: Final = 5
 PROOFS_MIN: Final = 3
 UNSTATED_WAIT_NS: Final = 10 * NS_PER_S
+# Where the account says as of when, its position alone tells what was filled, read or not.
+SHOWN_WAIT_NS: Final = 5 * NS_PER_S
 
 
 class Proof(NamedTuple):
@@ -110,7 +112,8 @@ class Endings:
         """
         waited_ns = self._clock.monotonic_ns() - ticket.since_ns
         is_proven = ticket.proofs >= PROOFS_MIN and ticket.booked_lots >= ticket.stated_lots
-        if is_proven and waited_ns >= UNSTATED_WAIT_NS:
+        wait_ns = SHOWN_WAIT_NS if self._standing.knows_when else UNSTATED_WAIT_NS
+        if is_proven and waited_ns >= wait_ns:
             return True
         long_ns = max(self._settings.settle_s * NS_PER_S, 2 * UNSTATED_WAIT_NS)
         is_long = waited_ns >= long_ns and ticket.polls >= PROOFS_MIN

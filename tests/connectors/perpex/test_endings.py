@@ -628,6 +628,20 @@ def test_what_is_not_stated_is_waited_for_ten_seconds(seconds: int, phase: Phase
     assert phase is ticket.phase
 
 
+def test_where_the_account_says_as_of_when_five_seconds_of_it_are_enough() -> None:
+    parts = Parts()
+    ticket = parts.ticket(CLOID, Phase.LIVE)
+    ticket.leave_book(-1, "ORDER_NOT_FOUND", parts.clock.monotonic_ns())
+    seconds = 0
+    while ticket.phase is Phase.ENDING:
+        seconds += 1
+        parts.clock.advance(NS_PER_S)
+        parts.fills.standing.show({}, T0_MS + seconds)
+        parts.take()
+
+    assert 5 == seconds
+
+
 def test_an_order_canceled_without_a_size_is_told_after_the_first_reading() -> None:
     parts = Parts()
     ticket = parts.ticket(CLOID, Phase.LIVE)

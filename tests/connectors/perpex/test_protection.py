@@ -290,7 +290,7 @@ def test_a_cancel_that_waits_behind_a_modify_is_dropped_when_the_entry_turns_out
         venue.end("1")
         venue.failures["DELETE orders/1"] = [NOT_FOUND]
         rig.send(CANCEL, kind="cancel")
-        await asyncio.sleep(7)
+        await asyncio.sleep(2)
         venue.delays_s["DELETE orders/2"] = 9.0
         rig.send(MODIFY_STOP, kind="modify")
         await until(lambda: "1" in gone(rig), 30)
