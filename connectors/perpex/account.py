@@ -148,14 +148,8 @@ class AccountReader:
             ticket.sz_lots = scaled(order.size, sz_decimals, "order size")
         ticket.is_trigger = known.is_trigger
         ticket.reduce_only = known.reduce_only
-        self.note_filled(ticket, order)
-
-    def note_filled(self, ticket: Ticket, order: OrderWire) -> None:
-        """Remember what a listing says that was filled of an order."""
-        instrument = self._instruments.get(ticket.instrument)
-        if instrument is not None:
-            lots = lots_stated(order.filled_size, instrument.sz_decimals)
-            ticket.state_filled(lots)
+        where = self._instruments.get(ticket.instrument)
+        ticket.state_filled(lots_stated(order.filled_size, where))
 
     def _orders(self, wire: AccountWire, warnings: list[str]) -> tuple[list[OrderWire], bool]:
         if wire.open_orders is None:

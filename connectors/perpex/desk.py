@@ -289,8 +289,7 @@ class Desk:
         return self._lots(ticket, order.filled_size)
 
     def _lots(self, ticket: Ticket, size: Decimal | None) -> int:
-        instrument = self._instruments.get(ticket.instrument)
-        return -1 if instrument is None else lots_stated(size, instrument.sz_decimals)
+        return lots_stated(size, self._instruments.get(ticket.instrument))
 
     # -- cancels ---------------------------------------------------------------------------------
 
@@ -315,7 +314,7 @@ class Desk:
         if ticket.phase >= Phase.ENDING and ticket.reason != NOT_FOUND:
             # The venue has said so, and to ask again would cost what other cancels need.
             self._wake()
-            self._teller.cancel_refused(command, ticket.reason)
+            self._teller.cancel_refused(command, ticket.reason or names.Code.ORDER_NOT_FOUND)
             return
         outcome = await self._rest.cancel(ticket.order_id, tries_max=tries_max)
         if isinstance(outcome, Payload) and self._note_cancel(ticket, outcome):

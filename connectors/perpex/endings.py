@@ -5,9 +5,8 @@ three readings in a row, over some seconds, prove that none is on its way, or as
 unclear order; then it may have been filled for all that is known. A reading proves that if every
 row of it could be read, if the account read before it does not list the order (where it lists none:
 is not older than the end) and shows no position that is not explained, and, where the account does
-not say as of when, if none was news of that market and side. An order of which the
-venue said that it is canceled is told to be so at once; what waits for its fills then is only what
-protects them.
+not say as of when, if none was news of that market and side. An order of which the venue said that
+it is canceled is told to be so at once; what waits for its fills then is only what protects them.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from typing import Final
 
 from connectors.perpex.mapping.wire import DIGITS_MAX, EXPONENT_MAX
 from engine.errors import VenueError
+from engine.model.instruments import Instrument
 from engine.model.units import MONEY_DECIMALS
 
 _PRECISION: Final = 2 * (DIGITS_MAX + EXPONENT_MAX)
@@ -32,10 +33,12 @@ def scaled(value: Decimal, decimals: int, what: str) -> int:
     return int(whole)
 
 
-def lots_stated(size: Decimal | None, sz_decimals: int) -> int:
-    """A filled size in lots; -1 where the venue gave none that fits."""
+def lots_stated(size: Decimal | None, instrument: Instrument | None) -> int:
+    """A filled size in lots; -1 where the venue gave none that fits, or its market is not known."""
+    if size is None or instrument is None:
+        return -1
     try:
-        return -1 if size is None else scaled(size, sz_decimals, "filled_size")
+        return scaled(size, instrument.sz_decimals, "filled_size")
     except VenueError:
         return -1
 

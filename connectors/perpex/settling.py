@@ -196,10 +196,8 @@ class Settler:
     def _alive(self, ticket: Ticket, order: OrderWire) -> None:
         ticket.missed = 0
         self._tickets.learn(ticket, order.id)
-        known = self._instruments.get(ticket.instrument)
-        if known is not None:
-            lots = lots_stated(order.filled_size, known.sz_decimals)
-            ticket.state_filled(lots)
+        where = self._instruments.get(ticket.instrument)
+        ticket.state_filled(lots_stated(order.filled_size, where))
         if ticket.phase is Phase.UNCLEAR:
             ticket.move(Phase.LIVE, self._clock.monotonic_ns())
             if ticket.cloid not in self.asked:

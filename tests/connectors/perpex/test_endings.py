@@ -13,6 +13,7 @@ from engine.drive.virtual_time import run_virtual
 from engine.model.commands import CancelOrder, ModifyOrder
 from engine.model.effects import AskOrder
 from engine.model.events import (
+    CancelRejected,
     OrderFilled,
     OrderRejected,
     OrderUnclear,
@@ -782,3 +783,16 @@ def test_an_order_that_is_listed_no_more_is_asked_to_be_canceled_once() -> None:
         return len(rig.http.calls("DELETE", "/1"))
 
     assert 1 == play(story)
+
+
+def test_a_cancel_of_an_order_that_was_filled_says_why_it_was_refused() -> None:
+    async def story(rig: Rig) -> list[str]:
+        await bracket(rig)
+        rig.on("GET trades", reply([fill()]))
+        rig.session.wake()
+        await until(lambda: bool(rig.told(OrderFilled)))
+        rig.send(CANCEL, kind="cancel")
+        await asyncio.sleep(1)
+        return [event.reason for event in rig.told(CancelRejected)]
+
+    assert ["ORDER_NOT_FOUND"] == play(story)
