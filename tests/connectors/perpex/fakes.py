@@ -33,6 +33,7 @@ BTC, ETH = "px:BTC", "px:ETH"
 TOKEN = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ0ZXN0In0.c2lnbmF0dXJl"  # noqa: S105 - of nobody
 CLOID = "0x" + "00000000000000ab" + "0000000000000001"
 OTHER = "0x" + "00000000000000ab" + "0000000000000002"
+FOURTH = "0x" + "00000000000000ab" + "0000000000000004"
 T0_MS = 1_767_225_600_000
 
 AT_READING = "at the time of reading"
@@ -112,6 +113,27 @@ def bare(body: Any, status: int = 200, headers: Mapping[str, str] | None = None)
 
 def error(status: int, code: str, headers: Mapping[str, str] | None = None) -> HttpReply:
     return bare({"error": {"code": code, "message": "no"}}, status, headers)
+
+
+def now_ms() -> int:
+    """The virtual loop's time, in ms UTC."""
+    return virtual_clock().now_ns() // 10**6
+
+
+def slow_delete(http: FakeHttp, seconds: float, path_end: str = "") -> None:
+    """Let every DELETE, or those of one order, take so long to reach the venue."""
+    request = http.request
+
+    async def slow(method: str, path: str, **fields: Any) -> HttpReply:
+        if method == "DELETE" and path.endswith(path_end):
+            await asyncio.sleep(seconds)
+        return await request(method, path, **fields)
+
+    http.request = slow  # type: ignore[method-assign]
+
+
+DONE = reply({"status": "canceled", "filled_size": "0"})
+NOT_FOUND = error(404, "ORDER_NOT_FOUND")
 
 
 def instrument(coin: str = "BTC", sz_decimals: int = 3) -> Instrument:

@@ -44,6 +44,7 @@ from tests.connectors.perpex.fakes import (
     account,
     error,
     fill,
+    now_ms,
     order,
     position,
     reply,
@@ -60,10 +61,6 @@ _AGE_MS_MAX: Final = 20_000
 
 def now_s() -> float:
     return virtual_clock().now_ns() / 1e9
-
-
-def now_ms() -> int:
-    return virtual_clock().now_ns() // 10**6
 
 
 @dataclass

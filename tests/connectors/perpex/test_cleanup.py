@@ -21,19 +21,23 @@ from tests.connectors.perpex.fakes import (
     AT_READING,
     BTC,
     CLOID,
+    DONE,
+    NOT_FOUND,
     OTHER,
     T0_MS,
     Answer,
     account,
     error,
     fill,
+    now_ms,
     order,
     place,
     position,
     reply,
+    slow_delete,
     until,
 )
-from tests.connectors.perpex.test_families import NOT_FOUND, cancel_too_late, held
+from tests.connectors.perpex.test_families import cancel_too_late, held
 from tests.connectors.perpex.test_orders import (
     CANCEL,
     FOREIGN,
@@ -46,9 +50,8 @@ from tests.connectors.perpex.test_orders import (
     play,
 )
 from tests.connectors.perpex.test_resuming import BRACKET, CHILD, STOP, TAKE
-from tests.connectors.perpex.test_untrue_rows import ACCOUNT_STREAM, now_ms
+from tests.connectors.perpex.test_untrue_rows import ACCOUNT_STREAM
 
-DONE = reply({"status": "canceled", "filled_size": "0"})
 UNSIZED = reply({"status": "canceled"})
 UNAVAILABLE = error(503, "UNAVAILABLE")
 STOP_NEXT = client_id(OTHER, 1)
@@ -216,14 +219,7 @@ def test_a_child_that_was_being_modified_when_it_lost_its_purpose_is_canceled_ag
         rig.on("DELETE orders/12", *[UNAVAILABLE] * 3, DONE)
         rig.on("POST orders", reply(STOP_MOVED))
         rig.on("GET account", reply(account(open_orders=[STOP_MOVED])))
-        request = rig.http.request
-
-        async def slow(method: str, path: str, **fields: Any) -> Any:  # noqa: ANN401
-            if method == "DELETE" and path.endswith("/2"):
-                await asyncio.sleep(2)
-            return await request(method, path, **fields)
-
-        rig.http.request = slow  # type: ignore[method-assign]
+        slow_delete(rig.http, 2.0, "/2")
         rig.send(MODIFY_STOP, kind="modify")
         await asyncio.sleep(0.1)
         rig.send(CANCEL, kind="cancel")

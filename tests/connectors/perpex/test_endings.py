@@ -23,19 +23,24 @@ from tests.connectors.perpex.fakes import (
     ACCOUNT,
     BTC,
     CLOID,
+    DONE,
+    FOURTH,
+    NOT_FOUND,
     OTHER,
     T0_MS,
     VENUE,
     account,
     error,
     fill,
+    now_ms,
     order,
     place,
     position,
     reply,
+    slow_delete,
     until,
 )
-from tests.connectors.perpex.test_families import NOT_FOUND, cancel_too_late, held
+from tests.connectors.perpex.test_families import cancel_too_late, gone_after_a_late_row, held
 from tests.connectors.perpex.test_orders import (
     CANCEL,
     MODIFY,
@@ -48,20 +53,7 @@ from tests.connectors.perpex.test_orders import (
 )
 from tests.connectors.perpex.test_resuming import BRACKET
 from tests.connectors.perpex.test_settling import Parts
-from tests.connectors.perpex.test_untrue_rows import YEAR_MS, now_ms
-
-FOURTH = "0x" + "00000000000000ab" + "0000000000000004"
-
-
-def slow_delete(rig: Rig, seconds: float) -> None:
-    request = rig.http.request
-
-    async def slow(method: str, path: str, **fields: Any) -> Any:  # noqa: ANN401
-        if method == "DELETE":
-            await asyncio.sleep(seconds)
-        return await request(method, path, **fields)
-
-    rig.http.request = slow  # type: ignore[method-assign]
+from tests.connectors.perpex.test_untrue_rows import YEAR_MS
 
 
 def test_a_refused_modify_whose_cancel_said_no_size_keeps_the_children() -> None:
@@ -71,10 +63,7 @@ def test_a_refused_modify_whose_cancel_said_no_size_keeps_the_children() -> None
         rig.on("POST orders", error(422, "INSUFFICIENT_MARGIN"))
         rig.on("GET account", reply(held("0.2")))
         rig.send(MODIFY, kind="modify")
-        await asyncio.sleep(3)
-        rig.on("GET trades", reply([fill(size="0.2")]))
-        await asyncio.sleep(60)
-        return gone(rig)
+        return await gone_after_a_late_row(rig, 3)
 
     assert ["1"] == play(story)
 
@@ -83,16 +72,13 @@ def test_a_second_generation_that_is_canceled_leaves_the_children_to_the_first_t
     async def story(rig: Rig) -> list[str]:
         await bracket(rig)
         rig.on("DELETE orders/1", reply({"status": "canceled"}))
-        rig.on("DELETE orders/11", reply({"status": "canceled", "filled_size": "0"}))
+        rig.on("DELETE orders/11", DONE)
         rig.on("POST orders", reply(order("11", client_order_id=NEXT)))
         rig.on("GET account", reply(held("0.2")))
         rig.send(MODIFY, kind="modify")
         await asyncio.sleep(1)
         rig.send(CancelOrder(BTC, CLOID, 1), kind="cancel")
-        await asyncio.sleep(3)
-        rig.on("GET trades", reply([fill(size="0.2")]))
-        await asyncio.sleep(60)
-        return gone(rig)
+        return await gone_after_a_late_row(rig, 3)
 
     assert ["1", "1"] == play(story)
 
@@ -117,7 +103,7 @@ def test_a_child_that_fills_while_its_modify_is_on_its_way_takes_its_sibling_alo
         rig.on("GET trades", reply(rows))
         move = ModifyOrder(BTC, OTHER, 1, Side.SELL, 99_000, 500, Tif.GTC, reduce_only=True)
         rig.on("DELETE orders/2", NOT_FOUND)
-        slow_delete(rig, 3.0)
+        slow_delete(rig.http, 3.0)
         rig.send(move, kind="modify")
         await asyncio.sleep(60)
         return gone(rig)
@@ -145,7 +131,7 @@ def test_an_entry_told_canceled_and_listed_again_is_canceled_and_then_its_childr
         await until(lambda: bool(rig.http.calls("DELETE", "/1")))
         rig.on("GET account", reply(account(open_orders=children)))
         for number in "23":
-            rig.on(f"DELETE orders/{number}", reply({"status": "canceled", "filled_size": "0"}))
+            rig.on(f"DELETE orders/{number}", DONE)
         await asyncio.sleep(120)
         return gone(rig).count("1"), [one.cloid for one in rig.session.tickets.alive()]
 
@@ -213,7 +199,7 @@ def test_a_part_that_a_listing_stated_keeps_the_children_though_its_row_is_late(
         ]
         rig.on("GET account", reply(account(open_orders=listed, positions=[position(size="0.2")])))
         for n in "23":
-            rig.on(f"DELETE orders/{n}", reply({"status": "canceled", "filled_size": "0"}))
+            rig.on(f"DELETE orders/{n}", DONE)
         rig.on("DELETE orders/1", reply({"status": "canceled"}))
         left = Resumption(
             unanswered=(Outgoing(VENUE, ACCOUNT, BRACKET, 0, b"{}"),),
@@ -237,7 +223,7 @@ def test_a_position_that_nothing_explains_spares_the_children_of_later_generatio
     async def story(rig: Rig) -> list[str]:
         await bracket(rig)
         rig.on("DELETE orders/1", reply({"status": "canceled"}))
-        rig.on("DELETE orders/11", reply({"status": "canceled", "filled_size": "0"}))
+        rig.on("DELETE orders/11", DONE)
         rig.on("POST orders", reply(order("11", client_order_id=NEXT)))
         children = held("0.2")["open_orders"]
         assert isinstance(children, list)
@@ -292,7 +278,7 @@ def test_a_take_profit_filled_in_part_whose_modify_is_refused_leaves_the_stop_lo
 def test_a_child_whose_cancel_failed_is_canceled_later(answers: list[Any]) -> None:
     async def story(rig: Rig) -> list[str]:
         await bracket(rig)
-        done = reply({"status": "canceled", "filled_size": "0"})
+        done = DONE
         rig.on("DELETE orders/2", *answers, done)
         rig.on("GET account", reply(held("0")))
         rig.send(CANCEL, kind="cancel")
@@ -338,10 +324,7 @@ def test_a_modify_that_came_too_late_keeps_the_children_until_the_fill() -> None
         rig.on("DELETE orders/1", NOT_FOUND)
         rig.on("GET account", reply(held("0.2")))
         rig.send(MODIFY, kind="modify")
-        await asyncio.sleep(20)
-        rig.on("GET trades", reply([fill(size="0.2")]))
-        await asyncio.sleep(60)
-        return gone(rig)
+        return await gone_after_a_late_row(rig, 20)
 
     assert ["1"] == play(story)
 
@@ -501,10 +484,7 @@ def test_an_entry_whose_cancel_was_unclear_and_that_is_listed_no_more_leaves_its
         rig.on("DELETE orders/1", error(503, "UNAVAILABLE"))
         rig.on("GET account", reply(held("0.2")))
         rig.send(CANCEL, kind="cancel")
-        await asyncio.sleep(20)
-        rig.on("GET trades", reply([fill(size="0.2")]))
-        await asyncio.sleep(60)
-        return gone(rig)
+        return await gone_after_a_late_row(rig, 20)
 
     assert ["1"] == play(story)
 
@@ -516,10 +496,7 @@ def test_an_end_is_not_decided_while_fills_cannot_be_read() -> None:
         rig.on("GET trades", error(503, "UNAVAILABLE"))
         await asyncio.sleep(60)
         rig.on("GET trades", reply([]))
-        await asyncio.sleep(1)
-        rig.on("GET trades", reply([fill(size="0.2")]))
-        await asyncio.sleep(60)
-        return gone(rig)
+        return await gone_after_a_late_row(rig, 1)
 
     assert ["1"] == play(story)
 
@@ -736,7 +713,7 @@ def test_an_order_that_was_dismissed_and_is_listed_is_canceled() -> None:
         await until(lambda: bool(rig.told(OrderUnclear)))
         rig.session.settler.dismiss(CLOID)
         rig.on("GET account", reply(account(open_orders=[order("1")])))
-        rig.on("DELETE orders/1", reply({"status": "canceled", "filled_size": "0"}))
+        rig.on("DELETE orders/1", DONE)
         await asyncio.sleep(30)
         return len(rig.http.calls("DELETE", "/1"))
 

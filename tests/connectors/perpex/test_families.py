@@ -15,6 +15,8 @@ from tests.connectors.perpex.fakes import (
     ACCOUNT,
     BTC,
     CLOID,
+    DONE,
+    NOT_FOUND,
     OTHER,
     T0_MS,
     VENUE,
@@ -56,7 +58,7 @@ def test_an_entry_that_rests_after_an_unclear_modify_can_be_canceled_and_takes_i
         await until(lambda: bool(rig.told(OrderUnclear)))
         rig.session.ask(AskOrder(ACCOUNT, BTC, CLOID, 1))
         await asyncio.sleep(5)
-        rig.on("DELETE orders/1", reply({"status": "canceled", "filled_size": "0"}))
+        rig.on("DELETE orders/1", DONE)
         rig.send(CancelOrder(BTC, CLOID, 1), kind="cancel")
         await asyncio.sleep(120)
         return gone(rig)
@@ -124,9 +126,6 @@ def test_a_fill_that_a_cancel_stated_and_trades_show_late_keeps_the_children() -
     assert ["1"] == play(story)
 
 
-NOT_FOUND = error(404, "ORDER_NOT_FOUND")
-
-
 def held(size: str) -> dict[str, object]:
     """An account that lists the children and holds what was filled of the entry."""
     children = [
@@ -134,6 +133,14 @@ def held(size: str) -> dict[str, object]:
         order("3", "pending", client_order_id=THIRD),
     ]
     return account(open_orders=children, positions=[position(size=size)])
+
+
+async def gone_after_a_late_row(rig: Rig, after_s: int) -> list[str]:
+    """What is told to be gone in the end, where a part's row comes so late."""
+    await asyncio.sleep(after_s)
+    rig.on("GET trades", reply([fill(size="0.2")]))
+    await asyncio.sleep(60)
+    return gone(rig)
 
 
 async def cancel_too_late(rig: Rig) -> None:

@@ -23,6 +23,7 @@ from tests.connectors.perpex.fakes import (
     ACCOUNT,
     BTC,
     CLOID,
+    NOT_FOUND,
     OTHER,
     batch,
     error,
@@ -38,7 +39,6 @@ from tests.connectors.perpex.matching_venue import (
     simulate,
 )
 from tests.connectors.perpex.test_cleanup import MODIFY_STOP, UNAVAILABLE, cloid_of
-from tests.connectors.perpex.test_families import NOT_FOUND
 from tests.connectors.perpex.test_orders import CANCEL, MODIFY, THIRD, Rig, gone
 from tests.connectors.perpex.test_resuming import BRACKET, STOP
 from tests.connectors.perpex.test_untrue_rows import ACCOUNT_STREAM

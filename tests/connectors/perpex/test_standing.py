@@ -20,6 +20,8 @@ from tests.connectors.perpex.fakes import (
     ACCOUNT,
     BTC,
     CLOID,
+    FOURTH,
+    NOT_FOUND,
     OTHER,
     T0_MS,
     VENUE,
@@ -32,7 +34,7 @@ from tests.connectors.perpex.fakes import (
     reply,
     until,
 )
-from tests.connectors.perpex.test_families import NOT_FOUND, cancel_too_late, held
+from tests.connectors.perpex.test_families import cancel_too_late, held
 from tests.connectors.perpex.test_orders import (
     CANCEL,
     FOREIGN,
@@ -43,8 +45,6 @@ from tests.connectors.perpex.test_orders import (
     play,
 )
 from tests.connectors.perpex.test_settling import Parts
-
-FOURTH = "0x" + "00000000000000ab" + "0000000000000004"
 
 
 def test_a_late_row_of_an_accepted_position_does_not_hide_the_fill_of_the_next_entry() -> None:

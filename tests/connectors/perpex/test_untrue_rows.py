@@ -12,7 +12,7 @@ import pytest
 from connectors.perpex.client_ids import client_id
 from connectors.perpex.tickets import Ticket
 from connectors.port import Resumption
-from engine.drive.virtual_time import run_virtual, virtual_clock
+from engine.drive.virtual_time import run_virtual
 from engine.errors import VenueError
 from engine.model.events import AccountRead, OrderFilled
 from tests.connectors.perpex.fakes import (
@@ -21,6 +21,7 @@ from tests.connectors.perpex.fakes import (
     OTHER,
     account,
     fill,
+    now_ms,
     order,
     place,
     position,
@@ -31,10 +32,6 @@ from tests.connectors.perpex.test_orders import FOREIGN, Rig, play
 
 YEAR_MS = 365 * 24 * 3_600_000
 ACCOUNT_STREAM = "perpex account"
-
-
-def now_ms() -> int:
-    return virtual_clock().now_ns() // 10**6
 
 
 def starts_ms(rig: Rig) -> list[int]:
