@@ -284,9 +284,9 @@ class Desk:
         self._tickets.count()
 
     def _filled_lots(self, ticket: Ticket, order: OrderWire, status: str) -> int:
-        if status == OrderStatus.FILLED:
-            return ticket.sz_lots
-        return self._lots(ticket, order.filled_size)
+        lots = self._lots(ticket, order.filled_size)
+        # A reduce-only order may be filled by less than its size: by what there was to close.
+        return ticket.sz_lots if status == OrderStatus.FILLED and lots < 0 else lots
 
     def _lots(self, ticket: Ticket, size: Decimal | None) -> int:
         return lots_stated(size, self._instruments.get(ticket.instrument))

@@ -773,3 +773,17 @@ def test_a_cancel_of_an_order_that_was_filled_says_why_it_was_refused() -> None:
         return [event.reason for event in rig.told(CancelRejected)]
 
     assert ["ORDER_NOT_FOUND"] == play(story)
+
+
+def test_a_reduce_only_order_that_is_filled_by_what_there_was_to_close_is_over() -> None:
+    async def story(rig: Rig) -> tuple[list[str], list[str], list[str]]:
+        answer = order("1", "filled", side="sell", filled_size="0.1", reduce_only=True)
+        rig.on("POST orders", reply(answer))
+        rig.on("GET trades", reply([fill(side="sell", size="0.1")]))
+        rig.send(place(side=Side.SELL, tif=Tif.IOC, reduce_only=True))
+        await asyncio.sleep(30)
+        living = [one.cloid for one in rig.session.tickets.alive()]
+        return rig.names(), living, rig.phases("perpex account")
+
+    told = ["OrderAccepted 0", "OrderFilled 0", "OrderCanceled 0"]
+    assert (told, [], []) == play(story)
